@@ -1,0 +1,161 @@
+package catalog
+
+// hubbixCpttpeOperations are the documented operations of the Hubbix Comptabilité TPE API.
+var hubbixCpttpeOperations = []Operation{
+	{
+		Name: "hubbix_cpttpe.auxiliary_account_types.list", Method: "GET", Path: "/hubbix-cpttpe/api/v1/auxiliary-account-types",
+		Scope: ScopeTenantHeader, Kind: KindList, Paging: PagingNone, Records: RecordsAt("data"),
+		Key:     []string{"uuid"},
+		DocLine: 192,
+	},
+	{
+		Name: "hubbix_cpttpe.auxiliary_accounts.get", Method: "GET", Path: "/hubbix-cpttpe/api/v1/auxiliary-accounts/{number}",
+		Scope: ScopeTenantHeader, Kind: KindGet,
+		DocLine: 249,
+	},
+	{
+		Name: "hubbix_cpttpe.auxiliary_accounts.list", Method: "GET", Path: "/hubbix-cpttpe/api/v1/auxiliary-accounts",
+		Scope: ScopeTenantHeader, Kind: KindList, Paging: PagingTakeSkip, Total: "totalRecords", Records: RecordsAt("data"),
+		Query: parameters("category", "skip", "take", "search", "isActive", "numberFrom", "sortField", "sortDirection"),
+		Key:   []string{"uuid"}, DefaultOrder: "number",
+		DocLine: 292,
+	},
+	{
+		Name: "hubbix_cpttpe.auxiliary_accounts.set_status", Method: "PATCH", Path: "/hubbix-cpttpe/api/v1/auxiliary-accounts",
+		Scope: ScopeTenantHeader, Kind: KindAction,
+		Body: Body{Kind: BodyJSON, Fields: parameters("uuids", "method", "active")}, Answer: Answer{Kind: AnswerJSON, Status: 202},
+		DocLine: 329,
+	},
+	{
+		Name: "hubbix_cpttpe.auxiliary_accounts.create", Method: "POST", Path: "/hubbix-cpttpe/api/v1/auxiliary-accounts",
+		Scope: ScopeTenantHeader, Kind: KindCreate,
+		Body: Body{Kind: BodyJSON, Fields: parameters("type!", "name!", "number", "vatNumber", "siret", "contact", "address")}, Answer: Answer{Kind: AnswerJSON, Status: 201, Field: "number"},
+		DocLine: 380,
+	},
+	{
+		Name: "hubbix_cpttpe.auxiliary_accounts.update", Method: "PUT", Path: "/hubbix-cpttpe/api/v1/auxiliary-accounts/{uuid}",
+		Scope: ScopeTenantHeader, Kind: KindUpdate,
+		Body:    Body{Kind: BodyJSON, Fields: parameters("name!", "number", "vatNumber", "siret", "isActive", "contact", "address")},
+		DocLine: 434,
+	},
+	{
+		Name: "hubbix_cpttpe.general_accounts.get", Method: "GET", Path: "/hubbix-cpttpe/api/v1/general-account/{number}",
+		Scope: ScopeTenantHeader, Kind: KindGet,
+		DocLine: 494,
+	},
+	{
+		Name: "hubbix_cpttpe.general_accounts.list", Method: "GET", Path: "/hubbix-cpttpe/api/v1/general-account",
+		Scope: ScopeTenantHeader, Kind: KindList, Paging: PagingTakeSkip, Total: "totalRecords", Records: RecordsAt("data"),
+		Query: parameters("skip", "take", "search", "isActive", "isRacine", "isCollective", "sortField", "sortDirection", "numberFrom", "classNumber", "vatRate", "vatRateUuid", "calculationOption", "territoriality"),
+		Key:   []string{"uuid"}, DefaultOrder: "number",
+		DocLine: 541,
+	},
+	{
+		Name: "hubbix_cpttpe.general_accounts.set_status", Method: "PATCH", Path: "/hubbix-cpttpe/api/v1/general-account",
+		Scope: ScopeTenantHeader, Kind: KindAction,
+		Body: Body{Kind: BodyJSON, Fields: parameters("uuids", "method", "active", "isActive", "isRacine", "isCollective", "search", "class")}, Answer: Answer{Kind: AnswerJSON, Status: 202},
+		DocLine: 586,
+	},
+	{
+		Name: "hubbix_cpttpe.general_accounts.create", Method: "POST", Path: "/hubbix-cpttpe/api/v1/general-account",
+		Scope: ScopeTenantHeader, Kind: KindCreate,
+		Body: Body{Kind: BodyJSON, Fields: parameters("number!", "label!", "collective", "taxType", "operationType", "calculationOption", "accountUsedForEntryGeneration")}, Answer: Answer{Kind: AnswerJSON, Status: 201},
+		DocLine: 627,
+	},
+	{
+		Name: "hubbix_cpttpe.general_accounts.update", Method: "PUT", Path: "/hubbix-cpttpe/api/v1/general-account/{uuid}",
+		Scope: ScopeTenantHeader, Kind: KindUpdate,
+		Body:    Body{Kind: BodyJSON, Fields: parameters("number!", "label!", "collective", "taxType", "operationType", "calculationOption", "accountUsedForEntryGeneration")},
+		DocLine: 667,
+	},
+	{
+		Name: "hubbix_cpttpe.domain_information.get", Method: "GET", Path: "/hubbix-cpttpe/api/v1/domain-information",
+		Scope: ScopeTenantHeader, Kind: KindGet,
+		DocLine: 698,
+	},
+	{
+		Name: "hubbix_cpttpe.line_entries.list", Method: "GET", Path: "/hubbix-cpttpe/api/v1/lines-entries",
+		Scope: ScopeTenantHeader, Kind: KindList, Paging: PagingTakeSkip, Total: "totalRecords", Records: RecordsAt("linesEntries"),
+		Query:   parameters("skip", "take", "generalAccount", "auxiliaryAccount", "startDate", "endDate", "valid", "lettered", "assigned", "search", "amount", "bankDeposit", "nature", "journals", "sortField", "sortDirection"),
+		Key:     []string{"uuid"},
+		DocLine: 802,
+	},
+	{
+		Name: "hubbix_cpttpe.entries.get", Method: "GET", Path: "/hubbix-cpttpe/api/v1/entries/{uuid}",
+		Scope: ScopeTenantHeader, Kind: KindGet,
+		DocLine: 880,
+	},
+	{
+		Name: "hubbix_cpttpe.folder_settings.get", Method: "GET", Path: "/hubbix-cpttpe/api/v1/folder-settings",
+		Scope: ScopeTenantHeader, Kind: KindGet,
+		DocLine: 984,
+	},
+	{
+		Name: "hubbix_cpttpe.folder_settings.update", Method: "PUT", Path: "/hubbix-cpttpe/api/v1/folder-settings",
+		Scope: ScopeTenantHeader, Kind: KindUpdate,
+		Body:    Body{Kind: BodyJSON, Fields: parameters("exercices!", "generalAccount!", "auxiliaryAccount!")},
+		DocLine: 1047,
+	},
+	{
+		Name: "hubbix_cpttpe.journals.get", Method: "GET", Path: "/hubbix-cpttpe/api/v1/journals/{code}",
+		Scope: ScopeTenantHeader, Kind: KindGet,
+		DocLine: 1109,
+	},
+	{
+		Name: "hubbix_cpttpe.journals.list", Method: "GET", Path: "/hubbix-cpttpe/api/v1/journals",
+		Scope: ScopeTenantHeader, Kind: KindList, Paging: PagingNone, Records: RecordsAt("data"),
+		Query:   parameters("filter", "order"),
+		Key:     []string{"uuid"},
+		DocLine: 1260,
+	},
+	{
+		Name: "hubbix_cpttpe.journals.create", Method: "POST", Path: "/hubbix-cpttpe/api/v1/journals",
+		Scope: ScopeTenantHeader, Kind: KindCreate,
+		Body: Body{Kind: BodyJSON, Fields: parameters("code!", "name!", "journalType!", "numberingPartType!", "prefix", "complement", "counterpartAccount")}, Answer: Answer{Kind: AnswerJSON, Status: 201},
+		DocLine: 1295,
+	},
+	{
+		Name: "hubbix_cpttpe.journals.update", Method: "PUT", Path: "/hubbix-cpttpe/api/v1/journals/{journalUuid}",
+		Scope: ScopeTenantHeader, Kind: KindUpdate,
+		Body:    Body{Kind: BodyJSON, SameAs: "hubbix_cpttpe.journals.create"},
+		DocLine: 1333,
+	},
+	{
+		Name: "hubbix_cpttpe.bank_transactions.list", Method: "GET", Path: "/hubbix-cpttpe/api/v1/bank-transactions",
+		Scope: ScopeTenantHeader, Kind: KindList, Paging: PagingTakeSkip, Records: RecordsAt("data"),
+		Query:   parameters("take", "skip", "startDate", "endDate", "status", "bankAccount", "bankAccounts", "uuid", "sort", "withAssignmentSuggestion"),
+		Key:     []string{"uuid"},
+		DocLine: 1399,
+	},
+	{
+		Name: "hubbix_cpttpe.attachments.get", Method: "GET", Path: "/hubbix-cpttpe/api/v1/pieces-jointes/{uuidMs}",
+		Scope: ScopeTenantHeader, Kind: KindGet,
+		Answer:  Answer{Kind: AnswerFile},
+		DocLine: 1432,
+	},
+	{
+		Name: "hubbix_cpttpe.attachments.add", Method: "POST", Path: "/hubbix-cpttpe/api/v1/pieces-jointes/add",
+		Scope: ScopeTenantHeader, Kind: KindCreate,
+		Body: Body{Kind: BodyMultipart, Fields: parameters("attachmentName!", "data!", "folder")}, Answer: Answer{Kind: AnswerJSON, Field: "uuidMs"},
+		DocLine: 1530,
+	},
+	{
+		Name: "hubbix_cpttpe.entries.search", Method: "GET", Path: "/hubbix-cpttpe/api/v1/search-entries/entries",
+		Scope: ScopeTenantHeader, Kind: KindGet, Records: BareArray,
+		Query:   parameters("uuids!"),
+		DocLine: 1602,
+	},
+	{
+		Name: "hubbix_cpttpe.journal_entries.create", Method: "POST", Path: "/hubbix-cpttpe/api/v1/journal-entry",
+		Scope: ScopeTenantHeader, Kind: KindCreate,
+		Body: Body{Kind: BodyJSON, Fields: parameters("entryMode!", "journal!", "linesEdition", "linesDeletion", "verification", "transaction", "accountedLinesUuids", "avoidLettering")}, Answer: Answer{Kind: AnswerJSON, Field: "uuids"},
+		IrreversibleWhen: &FieldValue{Field: "entryMode", Value: "Validé"},
+		DocLine:          1656,
+	},
+	{
+		Name: "hubbix_cpttpe.vat_rates.list", Method: "GET", Path: "/hubbix-cpttpe/api/v1/vat-rate",
+		Scope: ScopeTenantHeader, Kind: KindList, Paging: PagingNone, Records: RecordsAt("data"),
+		Key:     []string{"uuid"},
+		DocLine: 1719,
+	},
+}

@@ -1,0 +1,206 @@
+package catalog
+
+// hubbixGctpeOperations are the documented operations of the Hubbix Gestion
+// Commerciale TPE API on customers, items and settings.
+var hubbixGctpeOperations = []Operation{
+	{
+		Name: "hubbix_gctpe.customer_groups.list", Method: "GET", Path: "/hubbix-gctpe/api/public/v1/customer-groups",
+		Scope: ScopeDomainHeader, Kind: KindList, Paging: PagingTakeSkip, Total: "total", Records: RecordsAt("elements"),
+		Query: parameters("take", "skip", "sortingOrder.property", "sortingOrder.sortType", "filter.query"),
+		Key:   []string{"id"}, DefaultOrder: "id",
+		DocLine: 4223,
+	},
+	{
+		Name: "hubbix_gctpe.customer_groups.get", Method: "GET", Path: "/hubbix-gctpe/api/public/v1/customer-groups/{IdCustomerGroup}",
+		Scope: ScopeDomainHeader, Kind: KindGet,
+		DocLine: 4269,
+	},
+	{
+		Name: "hubbix_gctpe.customer_groups.create", Method: "POST", Path: "/hubbix-gctpe/api/public/v1/customer-groups",
+		Scope: ScopeDomainHeader, Kind: KindCreate,
+		Body: Body{Kind: BodyJSON}, Answer: Answer{Kind: AnswerNumber},
+		DocLine: 4309,
+	},
+	{
+		Name: "hubbix_gctpe.customer_groups.update", Method: "PUT", Path: "/hubbix-gctpe/api/public/v1/customer-groups/{IdCustomerGroup}",
+		Scope: ScopeDomainHeader, Kind: KindUpdate,
+		Body: Body{Kind: BodyJSON}, Answer: Answer{Kind: AnswerNumber},
+		DocLine: 4345,
+	},
+	{
+		Name: "hubbix_gctpe.customer_groups.delete", Method: "DELETE", Path: "/hubbix-gctpe/api/public/v1/customer-groups/{IdCustomerGroup}",
+		Scope: ScopeDomainHeader, Kind: KindDelete,
+		Answer:  Answer{Kind: AnswerNumber},
+		DocLine: 4378,
+	},
+	{
+		Name: "hubbix_gctpe.customers.get", Method: "GET", Path: "/hubbix-gctpe/api/public/v1/customers/{IdCustomer}",
+		Scope: ScopeDomainHeader, Kind: KindGet,
+		DocLine: 4469,
+	},
+	{
+		Name: "hubbix_gctpe.customers.create", Method: "POST", Path: "/hubbix-gctpe/api/public/v1/customers",
+		Scope: ScopeDomainHeader, Kind: KindCreate,
+		Body: Body{Kind: BodyJSON}, Answer: Answer{Kind: AnswerNumber},
+		DocLine: 4607,
+	},
+	{
+		Name: "hubbix_gctpe.customers.update", Method: "PUT", Path: "/hubbix-gctpe/api/public/v1/customers/{IdCustomer}",
+		Scope: ScopeDomainHeader, Kind: KindUpdate,
+		Body: Body{Kind: BodyJSON}, Answer: Answer{Kind: AnswerNumber},
+		DocLine: 4739,
+	},
+	{
+		Name: "hubbix_gctpe.customers.delete", Method: "DELETE", Path: "/hubbix-gctpe/api/public/v1/customers/{IdCustomer}",
+		Scope: ScopeDomainHeader, Kind: KindDelete,
+		Answer:  Answer{Kind: AnswerNumber},
+		DocLine: 4820,
+	},
+	{
+		Name: "hubbix_gctpe.dashboards.best_customers", Method: "GET", Path: "/hubbix-gctpe/api/public/v1/dashboards/best-customers-indicator",
+		Scope: ScopeDomainHeader, Kind: KindGet,
+		DocLine: 4854,
+	},
+	{
+		Name: "hubbix_gctpe.dashboards.commitment_customers", Method: "GET", Path: "/hubbix-gctpe/api/public/v1/dashboards/commitment-customer-indicator",
+		Scope: ScopeDomainHeader, Kind: KindGet,
+		DocLine: 4883,
+	},
+	{
+		Name: "hubbix_gctpe.goods.get", Method: "GET", Path: "/hubbix-gctpe/api/public/v1/items/goods/{IdItem}",
+		Scope: ScopeDomainHeader, Kind: KindGet,
+		DocLine: 4992,
+	},
+	{
+		Name: "hubbix_gctpe.goods.create", Method: "POST", Path: "/hubbix-gctpe/api/public/v1/items/goods",
+		Scope: ScopeDomainHeader, Kind: KindCreate,
+		Body: Body{Kind: BodyForm}, Answer: Answer{Kind: AnswerNumber},
+		DocLine: 5052,
+	},
+	{
+		Name: "hubbix_gctpe.goods.update", Method: "PUT", Path: "/hubbix-gctpe/api/public/v1/items/goods/{IdItem}",
+		Scope: ScopeDomainHeader, Kind: KindUpdate,
+		Body: Body{Kind: BodyForm}, Answer: Answer{Kind: AnswerNumber},
+		DocLine: 5109,
+	},
+	{
+		Name: "hubbix_gctpe.goods.delete", Method: "DELETE", Path: "/hubbix-gctpe/api/public/v1/items/goods/{IdItem}",
+		Scope: ScopeDomainHeader, Kind: KindDelete,
+		Answer:  Answer{Kind: AnswerNumber},
+		DocLine: 5152,
+	},
+	{
+		Name: "hubbix_gctpe.item_groups.list", Method: "GET", Path: "/hubbix-gctpe/api/public/v1/item-groups",
+		Scope: ScopeDomainHeader, Kind: KindList, Paging: PagingTakeSkip, Total: "total", Records: RecordsAt("elements"),
+		Query: parameters("take", "skip", "sortingOrder.property", "sortingOrder.sortType", "filter.query"),
+		Key:   []string{"id"}, DefaultOrder: "id",
+		DocLine: 5190,
+	},
+	{
+		Name: "hubbix_gctpe.item_groups.get", Method: "GET", Path: "/hubbix-gctpe/api/public/v1/item-groups/{IdItemGroup}",
+		Scope: ScopeDomainHeader, Kind: KindGet,
+		DocLine: 5232,
+	},
+	{
+		Name: "hubbix_gctpe.item_groups.create", Method: "POST", Path: "/hubbix-gctpe/api/public/v1/item-groups",
+		Scope: ScopeDomainHeader, Kind: KindCreate,
+		Body: Body{Kind: BodyJSON}, Answer: Answer{Kind: AnswerNumber},
+		DocLine: 5269,
+	},
+	{
+		Name: "hubbix_gctpe.item_groups.update", Method: "PUT", Path: "/hubbix-gctpe/api/public/v1/item-groups/{IdItemGroup}",
+		Scope: ScopeDomainHeader, Kind: KindUpdate,
+		Body: Body{Kind: BodyJSON}, Answer: Answer{Kind: AnswerNumber},
+		DocLine: 5301,
+	},
+	{
+		Name: "hubbix_gctpe.item_groups.delete", Method: "DELETE", Path: "/hubbix-gctpe/api/public/v1/item-groups/{IdItemGroup}",
+		Scope: ScopeDomainHeader, Kind: KindDelete,
+		Answer:  Answer{Kind: AnswerNumber},
+		DocLine: 5332,
+	},
+	{
+		Name: "hubbix_gctpe.items.list", Method: "GET", Path: "/hubbix-gctpe/api/public/v1/items",
+		Scope: ScopeDomainHeader, Kind: KindList, Paging: PagingTakeSkip, Total: "total", Records: RecordsAt("elements"),
+		Query: parameters("take", "skip", "sortingOrder.property", "sortingOrder.sortType", "filter.query"),
+		Key:   []string{"id"}, DefaultOrder: "id",
+		DocLine: 5408,
+	},
+	{
+		Name: "hubbix_gctpe.payment_modes.list", Method: "GET", Path: "/hubbix-gctpe/api/public/v1/payment-modes",
+		Scope: ScopeDomainHeader, Kind: KindList, Paging: PagingTakeSkip, Total: "total", Records: RecordsAt("elements"),
+		Query: parameters("take", "skip", "sortingOrder.property", "sortingOrder.sortType", "filter.query"),
+		Key:   []string{"id"}, DefaultOrder: "id",
+		DocLine: 5474,
+	},
+	{
+		Name: "hubbix_gctpe.payment_modes.get", Method: "GET", Path: "/hubbix-gctpe/api/public/v1/payment-modes/{IdPaymentMode}",
+		Scope: ScopeDomainHeader, Kind: KindGet,
+		DocLine: 5518,
+	},
+	{
+		Name: "hubbix_gctpe.payment_modes.create", Method: "POST", Path: "/hubbix-gctpe/api/public/v1/payment-modes",
+		Scope: ScopeDomainHeader, Kind: KindCreate,
+		Body: Body{Kind: BodyJSON}, Answer: Answer{Kind: AnswerNumber},
+		DocLine: 5555,
+	},
+	{
+		Name: "hubbix_gctpe.payment_modes.update", Method: "PUT", Path: "/hubbix-gctpe/api/public/v1/payment-modes/{IdPaymentMode}",
+		Scope: ScopeDomainHeader, Kind: KindUpdate,
+		Body: Body{Kind: BodyJSON}, Answer: Answer{Kind: AnswerNumber},
+		DocLine: 5587,
+	},
+	{
+		Name: "hubbix_gctpe.payment_modes.delete", Method: "DELETE", Path: "/hubbix-gctpe/api/public/v1/payment-modes/{IdPaymentMode}",
+		Scope: ScopeDomainHeader, Kind: KindDelete,
+		Answer:  Answer{Kind: AnswerNumber},
+		DocLine: 5618,
+	},
+	{
+		Name: "hubbix_gctpe.printing_models.default", Method: "GET", Path: "/hubbix-gctpe/api/public/v1/printing-models/default-name",
+		Scope: ScopeDomainHeader, Kind: KindGet,
+		DocLine: 5648,
+	},
+	{
+		Name: "hubbix_gctpe.printing_models.list", Method: "GET", Path: "/hubbix-gctpe/api/public/v1/printing-models",
+		Scope: ScopeDomainHeader, Kind: KindList, Paging: PagingNone, Records: BareArray,
+		Key: []string{"id"}, AlternatePath: "/hubbix-gctpe/api/public/v1/printing-models/get-list",
+		DocLine: 5881,
+	},
+	{
+		Name: "hubbix_gctpe.printing_models.names", Method: "GET", Path: "/hubbix-gctpe/api/public/v1/printing-models/names",
+		Scope: ScopeDomainHeader, Kind: KindList, Paging: PagingNone, Records: BareArray,
+		Key: []string{"id"}, AlternatePath: "/hubbix-gctpe/api/public/v1/printing-models/default-name",
+		DocLine: 5940,
+	},
+	{
+		Name: "hubbix_gctpe.services.get", Method: "GET", Path: "/hubbix-gctpe/api/public/v1/items/services/{IdItem}",
+		Scope: ScopeDomainHeader, Kind: KindGet,
+		DocLine: 8929,
+	},
+	{
+		Name: "hubbix_gctpe.services.create", Method: "POST", Path: "/hubbix-gctpe/api/public/v1/items/services",
+		Scope: ScopeDomainHeader, Kind: KindCreate,
+		Body: Body{Kind: BodyForm}, Answer: Answer{Kind: AnswerNumber},
+		DocLine: 8989,
+	},
+	{
+		Name: "hubbix_gctpe.services.update", Method: "PUT", Path: "/hubbix-gctpe/api/public/v1/items/services/{IdItem}",
+		Scope: ScopeDomainHeader, Kind: KindUpdate,
+		Body: Body{Kind: BodyForm}, Answer: Answer{Kind: AnswerNumber},
+		DocLine: 9046,
+	},
+	{
+		Name: "hubbix_gctpe.services.delete", Method: "DELETE", Path: "/hubbix-gctpe/api/public/v1/items/services/{IdItem}",
+		Scope: ScopeDomainHeader, Kind: KindDelete,
+		Answer:  Answer{Kind: AnswerNumber},
+		DocLine: 9089,
+	},
+	{
+		Name: "hubbix_gctpe.vat_rates.list", Method: "GET", Path: "/hubbix-gctpe/api/public/v1/vat-rates",
+		Scope: ScopeDomainHeader, Kind: KindList, Paging: PagingTakeSkip, Records: BareArray,
+		Query: parameters("take", "skip", "sortingOrder.property", "sortingOrder.sortType", "filter.query"),
+		Key:   []string{"id"}, DefaultOrder: "id",
+		DocLine: 9634,
+	},
+}
