@@ -76,8 +76,8 @@ var hubbixCpttpeOperations = []Operation{
 	{
 		Name: "hubbix_cpttpe.line_entries.list", Method: "GET", Path: "/hubbix-cpttpe/api/v1/lines-entries",
 		Scope: ScopeTenantHeader, Kind: KindList, Paging: PagingTakeSkip, Total: "totalRecords", Records: RecordsAt("linesEntries"),
-		Query:   parameters("skip", "take", "generalAccount", "auxiliaryAccount", "startDate", "endDate", "valid", "lettered", "assigned", "search", "amount", "bankDeposit", "nature", "journals", "sortField", "sortDirection"),
-		Key:     []string{"uuid"},
+		Query:        parameters("skip", "take", "generalAccount", "auxiliaryAccount", "startDate", "endDate", "valid", "lettered", "assigned", "search", "amount", "bankDeposit", "nature", "journals", "sortField", "sortDirection"),
+		DefaultOrder: "uuid", Key: []string{"uuid"},
 		DocLine: 802,
 	},
 	{

@@ -289,3 +289,13 @@ func Members(dst []Member, record []byte) ([]Member, error) {
 	}
 	return dst, s.end()
 }
+
+// Field is a JSON value that was noted to be compared later, bytes against bytes. It
+// keeps its answer's memory alive.
+type Field []byte
+
+// Same reports whether v is written with the same bytes.
+func (f Field) Same(v []byte) bool { return bytes.Equal(f, v) }
+
+// SameFold reports whether v differs in casing only.
+func (f Field) SameFold(v []byte) bool { return bytes.EqualFold(f, v) }

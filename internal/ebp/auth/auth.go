@@ -1,0 +1,355 @@
+// Package auth keeps a sign-in alive. EBP gives access tokens of one hour and
+// refresh tokens of thirty days that work once (L72): whoever uses one and loses the
+// answer has lost the sign-in.
+//
+// The invariant, for one process: at every moment the newest refresh token that EBP
+// has handed out is in the state store, or it is in the memory of this process and
+// nothing else is done before it is in the store. A token is saved before the access
+// token that came with it is used.
+//
+// All processes that share a store take turns under a lease, and look into the store
+// after taking it: what another has obtained meanwhile is used, not renewed again.
+package auth
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/benthos-ebp/benthos-ebp/internal/ebp/redact"
+	"github.com/benthos-ebp/benthos-ebp/internal/state"
+)
+
+// tokenPath is where tokens are had (L57).
+const tokenPath = "/connect/token"
+
+// renewBefore is how long before its end an access token is no longer used.
+const renewBefore = time.Minute
+
+// Config describes a sign-in.
+type Config struct {
+	// URL is the authorization server, without path.
+	URL          *url.URL
+	ClientID     string
+	ClientSecret string
+	// Profile names the sign-in among those of this client in the store.
+	Profile string
+	// Seed is a refresh token to begin with; see Source.
+	Seed string
+	// Store keeps the tokens.
+	Store state.Store
+	// HTTP makes the token calls. It must not follow redirects.
+	HTTP *http.Client
+	// Redactor learns every token.
+	Redactor *redact.Redactor
+	// Now is the clock, time.Now if nil.
+	Now func() time.Time
+}
+
+// Error says that there is no usable sign-in.
+type Error struct {
+	Profile string
+	// Refused is true where EBP refused the credentials: trying again changes
+	// nothing until somebody signs in or configures others.
+	Refused bool
+	Err     error
+}
+
+func (e *Error) Error() string {
+	if e.Refused {
+		return fmt.Sprintf("profile %q is not signed in to EBP: %v", e.Profile, e.Err)
+	}
+	return fmt.Sprintf("renewing the sign-in of profile %q: %v", e.Profile, e.Err)
+}
+
+// Unwrap returns the reason.
+func (e *Error) Unwrap() error { return e.Err }
+
+// record is what the store holds for a client and profile.
+type record struct {
+	RefreshToken string    `json:"refresh_token"`
+	AccessToken  string    `json:"access_token"`
+	Expires      time.Time `json:"expires"`
+	Obtained     time.Time `json:"obtained"`
+	// Seed is the digest of the last configured refresh token that was used: a seed
+	// is used once, as long as it stays the same.
+	Seed string `json:"seed,omitempty"`
+	// Refused is true once EBP has refused RefreshToken.
+	Refused bool `json:"refused,omitempty"`
+}
+
+// Source gives access tokens. It may be used by many goroutines at once, and there is
+// at most one call to the authorization server at a time.
+type Source struct {
+	cfg   Config
+	oauth oauth2.Config
+	key   string
+
+	turn    chan struct{} // one token: who holds it may touch what follows
+	current record
+	version state.Version
+	unsaved bool // current is newer than the store
+
+	mu      sync.Mutex
+	access  string // what Token may give without asking anybody
+	expires time.Time
+}
+
+// NewSource returns a source. It makes no call.
+func NewSource(cfg Config) *Source {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	cfg.Redactor.Add(cfg.ClientSecret, cfg.Seed)
+	s := &Source{
+		cfg: cfg,
+		oauth: oauth2.Config{
+			ClientID: cfg.ClientID, ClientSecret: cfg.ClientSecret,
+			Endpoint: oauth2.Endpoint{
+				TokenURL: strings.TrimSuffix(cfg.URL.String(), "/") + tokenPath,
+				// Client id and secret in the form body, as L64-69 shows it.
+				AuthStyle: oauth2.AuthStyleInParams,
+			},
+		},
+		key:  Key(cfg.URL, cfg.ClientID, cfg.Profile),
+		turn: make(chan struct{}, 1),
+	}
+	s.turn <- struct{}{}
+	return s
+}
+
+// Key is the name of a sign-in's record in the store.
+func Key(server *url.URL, clientID, profile string) string {
+	return "tokens/" + digest(server.String() + "\n" + clientID)[:16] + "/" + profile
+}
+
+func digest(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:])
+}
+
+// Token returns an access token that is good for at least a minute more. Its errors
+// are of type *Error, or the context's.
+func (s *Source) Token(ctx context.Context) (string, error) {
+	if t := s.ready(); t != "" {
+		return t, nil
+	}
+	select {
+	case <-s.turn:
+		defer func() { s.turn <- struct{}{} }()
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	if t := s.ready(); t != "" {
+		return t, nil // somebody renewed it while we waited
+	}
+	t, err := s.renew(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return "", ctx.Err()
+		}
+		var e *Error
+		if !errors.As(err, &e) {
+			err = &Error{Profile: s.cfg.Profile, Err: err}
+		}
+		return "", err
+	}
+	return t, nil
+}
+
+func (s *Source) ready() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cfg.Now().Before(s.expires.Add(-renewBefore)) {
+		return s.access
+	}
+	return ""
+}
+
+// Refused implements transport.Tokens.
+func (s *Source) Refused(token string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.access == token {
+		s.expires = time.Time{}
+	}
+}
+
+// leaseTime bounds a turn at the store, token call included.
+const leaseTime = 2 * time.Minute
+
+func (s *Source) renew(ctx context.Context) (string, error) {
+	leaseCtx, cancel := context.WithTimeout(ctx, leaseTime)
+	defer cancel()
+	release, err := s.cfg.Store.Lease(leaseCtx, s.key)
+	if err != nil {
+		return "", fmt.Errorf("waiting for the token in %s: %w", s.cfg.Store, err)
+	}
+	defer release()
+
+	if err := s.save(ctx); err != nil { // from a time when the store could not be written
+		return "", err
+	}
+	before := s.current.AccessToken
+	if err := s.load(ctx); err != nil {
+		return "", err
+	}
+	if s.current.AccessToken != before && s.usable() {
+		return s.publish(), nil // another process renewed it
+	}
+	for {
+		refresh, seed, err := s.choose()
+		if err != nil {
+			return "", err
+		}
+		token, err := s.exchange(ctx, refresh, seed)
+		if err == nil || !errors.Is(err, errGrantRefused) || !s.seedUntried() {
+			return token, err
+		}
+		// The stored token is dead, but a new one is configured.
+	}
+}
+
+// errGrantRefused is wrapped where EBP refused the refresh token itself.
+var errGrantRefused = errors.New("the refresh token is used, expired or withdrawn; sign in again")
+
+func (s *Source) seedUntried() bool {
+	return s.cfg.Seed != "" && digest(s.cfg.Seed) != s.current.Seed
+}
+
+// usable reports whether the stored access token can be used and was not refused.
+func (s *Source) usable() bool {
+	return s.current.AccessToken != "" && s.cfg.Now().Before(s.current.Expires.Add(-renewBefore))
+}
+
+func (s *Source) publish() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.access, s.expires = s.current.AccessToken, s.current.Expires
+	return s.access
+}
+
+func (s *Source) load(ctx context.Context) error {
+	r, err := s.cfg.Store.Get(ctx, s.key)
+	if errors.Is(err, state.ErrNotFound) {
+		s.current, s.version = record{}, 0
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading the sign-in from %s: %w", s.cfg.Store, err)
+	}
+	var stored record
+	if err := json.Unmarshal(r.Value, &stored); err != nil {
+		return fmt.Errorf("reading the sign-in from %s: %w", s.cfg.Store, state.ErrDamaged)
+	}
+	s.cfg.Redactor.Add(stored.RefreshToken, stored.AccessToken)
+	s.current, s.version = stored, r.Version
+	return nil
+}
+
+func (s *Source) save(ctx context.Context) error {
+	if !s.unsaved {
+		return nil
+	}
+	value, err := json.Marshal(s.current)
+	if err != nil {
+		return fmt.Errorf("encoding the sign-in: %w", err)
+	}
+	v, err := s.cfg.Store.Put(ctx, s.key, value, s.version)
+	if err != nil {
+		return fmt.Errorf("saving the new refresh token in %s: %w", s.cfg.Store, err)
+	}
+	s.version, s.unsaved = v, false
+	return nil
+}
+
+// choose returns the refresh token to use and, if it is the configured one, its
+// digest. The stored one goes first; the seed is for when there is none, or when the
+// stored one was refused and the seed is one that has not been tried.
+func (s *Source) choose() (refresh, seed string, err error) {
+	if s.current.RefreshToken != "" && !s.current.Refused {
+		return s.current.RefreshToken, "", nil
+	}
+	if s.cfg.Seed == "" {
+		if s.current.Refused {
+			return "", "", s.refused("its refresh token was refused; sign in again, or set oauth2.refresh_token to a new one")
+		}
+		return "", "", s.refused("there is no refresh token; sign in, or set oauth2.refresh_token")
+	}
+	if s.seedUntried() {
+		return s.cfg.Seed, digest(s.cfg.Seed), nil
+	}
+	return "", "", s.refused("oauth2.refresh_token was used before and works once; sign in again and set the new one")
+}
+
+func (s *Source) refused(why string) error {
+	return &Error{Profile: s.cfg.Profile, Refused: true, Err: errors.New(why)}
+}
+
+// exchange trades a refresh token for new ones, and saves them before use.
+func (s *Source) exchange(ctx context.Context, refresh, seed string) (string, error) {
+	ctx = context.WithValue(ctx, oauth2.HTTPClient, s.cfg.HTTP)
+	t, err := s.oauth.TokenSource(ctx, &oauth2.Token{RefreshToken: refresh}).Token()
+	if err != nil {
+		return "", s.exchangeFailed(ctx, err, seed)
+	}
+	s.cfg.Redactor.Add(t.AccessToken, t.RefreshToken)
+	now := s.cfg.Now()
+	next := record{RefreshToken: t.RefreshToken, AccessToken: t.AccessToken, Obtained: now, Expires: t.Expiry, Seed: s.current.Seed}
+	if t.ExpiresIn > 0 {
+		// Measured by our own clock, whichever it is.
+		next.Expires = now.Add(time.Duration(t.ExpiresIn) * time.Second)
+	}
+	if next.Expires.IsZero() {
+		next.Expires = now.Add(time.Hour) // L72
+	}
+	if seed != "" {
+		next.Seed = seed
+	}
+	s.current, s.unsaved = next, true
+	if err := s.save(ctx); err != nil {
+		return "", err
+	}
+	return s.publish(), nil
+}
+
+// exchangeFailed tells a refusal, which is remembered, from an error that passes.
+func (s *Source) exchangeFailed(ctx context.Context, err error, seed string) error {
+	var answer *oauth2.RetrieveError
+	if !errors.As(err, &answer) {
+		return errors.New(s.cfg.Redactor.String(err.Error()))
+	}
+	said := answer.ErrorCode
+	if answer.ErrorDescription != "" {
+		said += ": " + answer.ErrorDescription
+	}
+	if said == "" {
+		said = "no reason given"
+	}
+	said = s.cfg.Redactor.String(fmt.Sprintf("%s answered %d (%s)", s.cfg.URL.Host, answer.Response.StatusCode, said))
+	switch answer.ErrorCode {
+	case "invalid_grant":
+		s.current.Refused = true
+		if seed != "" {
+			s.current.Seed = seed
+		}
+		s.unsaved = true
+		if err := s.save(ctx); err != nil {
+			return err
+		}
+		return &Error{Profile: s.cfg.Profile, Refused: true, Err: fmt.Errorf("%s: %w", said, errGrantRefused)}
+	case "invalid_client", "unauthorized_client":
+		return s.refused(said + ": check oauth2.client_id and oauth2.client_secret")
+	}
+	return errors.New(said)
+}

@@ -1,0 +1,285 @@
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/benthos-ebp/benthos-ebp/internal/ebp/redact"
+	"github.com/benthos-ebp/benthos-ebp/internal/state"
+)
+
+// server hands out single-use refresh tokens r1, r2, … after "seed".
+type server struct {
+	*httptest.Server
+	mu       sync.Mutex
+	valid    map[string]bool
+	n        int
+	replays  int
+	lifetime int
+	answer   func(w http.ResponseWriter) bool // takes over when it returns true
+	forms    []url.Values
+}
+
+func newServer(t *testing.T) *server {
+	s := &server{valid: map[string]bool{"seed-token": true}, lifetime: 3600}
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		_ = r.ParseForm()
+		s.forms = append(s.forms, r.PostForm)
+		if r.URL.Path != "/connect/token" || r.Method != http.MethodPost {
+			w.WriteHeader(404)
+			return
+		}
+		if s.answer != nil && s.answer(w) {
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		if !s.valid[r.PostForm.Get("refresh_token")] {
+			s.replays++
+			w.WriteHeader(400)
+			fmt.Fprint(w, `{"error":"invalid_grant"}`)
+			return
+		}
+		delete(s.valid, r.PostForm.Get("refresh_token"))
+		s.n++
+		s.valid[fmt.Sprintf("refresh-%d", s.n)] = true
+		fmt.Fprintf(w, `{"access_token":"access-%d","refresh_token":"refresh-%d","expires_in":%d,"token_type":"Bearer"}`, s.n, s.n, s.lifetime)
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (s *server) source(t *testing.T, store state.Store, change ...func(*Config)) *Source {
+	u, err := url.Parse(s.URL)
+	require.NoError(t, err)
+	cfg := Config{
+		URL: u, ClientID: "client", ClientSecret: "client secret", Profile: "default", Seed: "seed-token",
+		Store: store, HTTP: s.Client(), Redactor: &redact.Redactor{},
+	}
+	for _, c := range change {
+		c(&cfg)
+	}
+	return NewSource(cfg)
+}
+
+// failing is a store whose writes can be made to fail.
+type failing struct {
+	state.Store
+	fail atomic.Bool
+}
+
+func (f *failing) Put(ctx context.Context, key string, value []byte, v state.Version) (state.Version, error) {
+	if f.fail.Load() {
+		return 0, errors.New("no space left on device")
+	}
+	return f.Store.Put(ctx, key, value, v)
+}
+
+func TestARotatedTokenIsSavedBeforeItsAccessTokenIsUsed(t *testing.T) {
+	s := newServer(t)
+	store := &failing{Store: state.NewMemory()}
+	store.fail.Store(true)
+	source := s.source(t, store)
+	_, err := source.Token(t.Context())
+	require.ErrorContains(t, err, "no space left on device", "an access token was given out before its refresh token was safe")
+	_, err = source.Token(t.Context())
+	require.ErrorContains(t, err, "no space left on device")
+	store.fail.Store(false)
+	token, err := source.Token(t.Context())
+	require.NoError(t, err, "the token that could not be saved was lost")
+	assert.NotEmpty(t, token)
+	assert.Zero(t, s.replays)
+
+	// Another process, with the same store, goes on from there.
+	token2, err := s.source(t, store).Token(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, token, token2)
+	assert.Zero(t, s.replays)
+}
+
+func TestTheSeedIsUsedOnceAndTheStoredTokenAfterwards(t *testing.T) {
+	s := newServer(t)
+	s.lifetime = 1 // every token needs renewing at once
+	store := state.NewFile(t.TempDir())
+	for range 5 {
+		_, err := s.source(t, store).Token(t.Context())
+		require.NoError(t, err)
+	}
+	assert.Zero(t, s.replays)
+	assert.Equal(t, 5, s.n)
+	assert.Equal(t, "client", s.forms[0].Get("client_id"))
+	assert.Equal(t, "client secret", s.forms[0].Get("client_secret"))
+	assert.Equal(t, "refresh_token", s.forms[0].Get("grant_type"))
+}
+
+func TestARefusedTokenIsReplacedByANewSeedAndNeverTriedAgain(t *testing.T) {
+	s := newServer(t)
+	store := state.NewMemory()
+	_, err := s.source(t, store).Token(t.Context())
+	require.NoError(t, err)
+	s.mu.Lock()
+	s.valid = map[string]bool{"new-seed-token": true}
+	s.mu.Unlock()
+
+	source := s.source(t, store, func(c *Config) { c.Now = func() time.Time { return time.Now().Add(2 * time.Hour) } })
+	for range 3 {
+		_, err = source.Token(t.Context())
+		var e *Error
+		require.ErrorAs(t, err, &e)
+		assert.True(t, e.Refused)
+		assert.ErrorContains(t, err, `profile "default" is not signed in`)
+	}
+	assert.Equal(t, 1, s.replays, "a refused token was tried again")
+
+	later := func(c *Config) {
+		c.Seed, c.Now = "new-seed-token", func() time.Time { return time.Now().Add(2 * time.Hour) }
+	}
+	_, err = s.source(t, store, later).Token(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, 1, s.replays)
+}
+
+func TestADeadStoredTokenGivesWayToANewSeedInOneGo(t *testing.T) {
+	s := newServer(t)
+	store := state.NewMemory()
+	_, err := s.source(t, store).Token(t.Context())
+	require.NoError(t, err)
+	s.valid = map[string]bool{"second-seed": true}
+	token, err := s.source(t, store, func(c *Config) {
+		c.Seed, c.Now = "second-seed", func() time.Time { return time.Now().Add(2 * time.Hour) }
+	}).Token(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, "access-2", token)
+	assert.Equal(t, 1, s.replays)
+}
+
+func TestManyUsersRenewOnce(t *testing.T) {
+	s := newServer(t)
+	dir := t.TempDir()
+	var wg sync.WaitGroup
+	for range 4 { // processes: each has its own source and store
+		source := s.source(t, state.NewFile(dir))
+		for range 8 {
+			wg.Go(func() {
+				token, err := source.Token(t.Context())
+				assert.NoError(t, err)
+				assert.Equal(t, "access-1", token)
+			})
+		}
+	}
+	wg.Wait()
+	assert.Equal(t, 1, s.n)
+	assert.Zero(t, s.replays)
+}
+
+func TestARefusedAccessTokenIsRenewedOnce(t *testing.T) {
+	s := newServer(t)
+	source := s.source(t, state.NewMemory())
+	first, err := source.Token(t.Context())
+	require.NoError(t, err)
+	var wg sync.WaitGroup
+	for range 10 {
+		wg.Go(func() {
+			source.Refused(first)
+			token, err := source.Token(t.Context())
+			assert.NoError(t, err)
+			assert.Equal(t, "access-2", token)
+		})
+	}
+	wg.Wait()
+}
+
+func TestErrorsNameTheCauseAndNoSecret(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer  func(w http.ResponseWriter) bool
+		want    string
+		refused bool
+	}{
+		"wrong secret": {func(w http.ResponseWriter) bool {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(401)
+			fmt.Fprint(w, `{"error":"invalid_client","error_description":"client secret is wrong for seed-token"}`)
+			return true
+		}, "check oauth2.client_id", true},
+		"server error": {func(w http.ResponseWriter) bool { w.WriteHeader(503); return true }, "answered 503", false},
+		"redirect": {func(w http.ResponseWriter) bool {
+			w.Header().Set("Location", "http://evil.invalid/")
+			w.WriteHeader(307)
+			return true
+		}, "answered 307", false},
+		"not JSON":        {func(w http.ResponseWriter) bool { fmt.Fprint(w, "hello"); return true }, "renewing the sign-in", false},
+		"no access token": {func(w http.ResponseWriter) bool { fmt.Fprint(w, `{"refresh_token":"x"}`); return true }, "renewing the sign-in", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t)
+			s.answer = c.answer
+			store := state.NewMemory()
+			client := s.Client()
+			client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+			_, err := s.source(t, store, func(cfg *Config) { cfg.HTTP = client }).Token(t.Context())
+			var e *Error
+			require.ErrorAs(t, err, &e)
+			assert.ErrorContains(t, err, c.want)
+			assert.Equal(t, c.refused, e.Refused)
+			assert.NotContains(t, err.Error(), "seed-token")
+			assert.NotContains(t, err.Error(), "client secret")
+			// What passes is tried again with the same token.
+			if !c.refused {
+				s.answer = nil
+				_, err = s.source(t, store).Token(t.Context())
+				require.NoError(t, err)
+			}
+		})
+	}
+}
+
+func TestADamagedStoreStopsInsteadOfBurningTheSeed(t *testing.T) {
+	s := newServer(t)
+	store := state.NewMemory()
+	u, _ := url.Parse(s.URL)
+	_, err := store.Put(t.Context(), Key(u, "client", "default"), []byte(`{"refresh_token":`), 0)
+	require.NoError(t, err)
+	_, err = s.source(t, store).Token(t.Context())
+	require.ErrorIs(t, err, state.ErrDamaged)
+	assert.Empty(t, s.forms)
+}
+
+func TestCancellationStopsAtOnce(t *testing.T) {
+	s := newServer(t)
+	release := make(chan struct{})
+	s.answer = func(http.ResponseWriter) bool { <-release; return false }
+	defer close(release)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	_, err := s.source(t, state.NewMemory()).Token(ctx)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.Less(t, time.Since(start), 2*time.Second)
+}
+
+func TestTheStoredRecordIsJSONWithoutTheSeedItself(t *testing.T) {
+	s := newServer(t)
+	store := state.NewMemory()
+	_, err := s.source(t, store).Token(t.Context())
+	require.NoError(t, err)
+	u, _ := url.Parse(s.URL)
+	r, err := store.Get(t.Context(), Key(u, "client", "default"))
+	require.NoError(t, err)
+	var stored map[string]any
+	require.NoError(t, json.Unmarshal(r.Value, &stored))
+	assert.Equal(t, "refresh-1", stored["refresh_token"])
+	assert.NotContains(t, string(r.Value), "seed-token")
+}

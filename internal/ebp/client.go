@@ -1,0 +1,334 @@
+// Package ebp is the client of the EBP REST APIs. It knows EBP and nothing of
+// Benthos. A Client makes single calls of the catalog's operations: authorised,
+// paced, retried where that is safe, answered by bytes or by an error that says which
+// call failed and why. What is built of several calls stands in the packages below:
+// paging, and later jobs.
+package ebp
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/benthos-ebp/benthos-ebp/internal/ebp/apierror"
+	"github.com/benthos-ebp/benthos-ebp/internal/ebp/auth"
+	"github.com/benthos-ebp/benthos-ebp/internal/ebp/catalog"
+	"github.com/benthos-ebp/benthos-ebp/internal/ebp/redact"
+	"github.com/benthos-ebp/benthos-ebp/internal/ebp/transport"
+	"github.com/benthos-ebp/benthos-ebp/internal/state"
+)
+
+// Config is everything a client needs. There are no defaults here: the connection
+// fields of the components have them.
+type Config struct {
+	URL             string // base of the API
+	LoginURL        string // authorization server
+	SubscriptionKey string
+	ClientID        string
+	ClientSecret    string
+	RefreshToken    string // seed
+	Profile         string
+	Store           state.Store
+
+	CallsPerSecond float64
+	CallsPerMinute int
+	WaitForQuota   bool
+	// Pacers are consulted beside the client's own.
+	Pacers []transport.Pacer
+
+	Timeout          time.Duration
+	MaxRetries       int
+	BackoffInitial   time.Duration
+	BackoffMax       time.Duration
+	MaxResponseBytes int64
+	MaxURLBytes      int
+	TLS              *tls.Config
+	ProxyURL         string // "" = from the environment
+	AcceptLanguage   string
+	UserAgent        string
+
+	Observer transport.Observer
+	Waiting  func(c *transport.Call, reason string, d time.Duration)
+}
+
+// Client calls the API. It may be used by many goroutines at once.
+type Client struct {
+	cfg      Config
+	base     *url.URL
+	chain    http.RoundTripper
+	tokens   *auth.Source
+	redactor *redact.Redactor
+	network  *http.Transport
+
+	mu        sync.RWMutex
+	alternate map[string]bool // operations whose other path answers
+}
+
+// New returns a client. It makes no call, and fails for settings that cannot work.
+func New(cfg Config) (*Client, error) {
+	base, err := parseURL("url", cfg.URL)
+	if err != nil {
+		return nil, err
+	}
+	login, err := parseURL("oauth2.url", cfg.LoginURL)
+	if err != nil {
+		return nil, err
+	}
+	for name, v := range map[string]string{
+		"subscription_key": cfg.SubscriptionKey, "oauth2.client_id": cfg.ClientID, "oauth2.client_secret": cfg.ClientSecret,
+	} {
+		if strings.ContainsAny(v, "\r\n\x00") {
+			return nil, fmt.Errorf("%s holds a line break; it was probably copied with one", name)
+		}
+	}
+	if cfg.MaxResponseBytes <= 0 || cfg.Store == nil {
+		return nil, errors.New("a client needs a store and a limit of response bytes")
+	}
+	network := http.DefaultTransport.(*http.Transport).Clone()
+	network.TLSClientConfig = cfg.TLS
+	network.MaxIdleConnsPerHost = 8
+	if cfg.ProxyURL != "" {
+		proxy, err := url.Parse(cfg.ProxyURL)
+		if err != nil {
+			return nil, errors.New("http.proxy_url is not a URL")
+		}
+		network.Proxy = http.ProxyURL(proxy)
+	}
+	c := &Client{cfg: cfg, base: base, network: network, redactor: &redact.Redactor{}, alternate: map[string]bool{}}
+	c.redactor.Add(cfg.SubscriptionKey, cfg.ClientSecret, cfg.RefreshToken)
+	c.tokens = auth.NewSource(auth.Config{
+		URL: login, ClientID: cfg.ClientID, ClientSecret: cfg.ClientSecret, Profile: cfg.Profile,
+		Seed: cfg.RefreshToken, Store: cfg.Store, Redactor: c.redactor,
+		HTTP: &http.Client{
+			Transport:     network,
+			Timeout:       cfg.Timeout,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	})
+	var pacers []transport.Pacer
+	for _, p := range append([]transport.Pacer{transport.PerMinute(cfg.CallsPerMinute), transport.PerSecond(cfg.CallsPerSecond)}, cfg.Pacers...) {
+		if p != nil {
+			pacers = append(pacers, p)
+		}
+	}
+	c.chain = transport.Chain(transport.Layers{
+		Retry: transport.Retry{
+			Max: cfg.MaxRetries, Initial: cfg.BackoffInitial, Longest: cfg.BackoffMax,
+			WaitForQuota: cfg.WaitForQuota, Waiting: cfg.Waiting,
+		},
+		Credentials: transport.Credentials{
+			SubscriptionKey: cfg.SubscriptionKey, AcceptLanguage: cfg.AcceptLanguage, UserAgent: cfg.UserAgent, Tokens: c.tokens,
+		},
+		Pacers: pacers, Observer: cfg.Observer, Host: transport.Host{URL: base},
+		Timeout: cfg.Timeout, MaxBytes: cfg.MaxResponseBytes, Base: network,
+	})
+	return c, nil
+}
+
+// parseURL accepts https, and http to this machine only.
+func parseURL(field, raw string) (*url.URL, error) {
+	u, err := url.Parse(strings.TrimRight(raw, "/"))
+	if err != nil || u.Host == "" {
+		return nil, fmt.Errorf("%s is not a URL such as https://api-developpeurs.ebp.com", field)
+	}
+	switch {
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return nil, fmt.Errorf("%s must not hold a user, a query or a fragment", field)
+	case u.Scheme == "https":
+	case u.Scheme == "http" && isLoopback(u.Hostname()):
+	case u.Scheme == "http":
+		return nil, fmt.Errorf("%s is plain http to %s: tokens would travel in the clear; use https (http is for this machine only)", field, u.Host)
+	default:
+		return nil, fmt.Errorf("%s has the scheme %q; use https", field, u.Scheme)
+	}
+	return u, nil
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// Close frees the client's connections.
+func (c *Client) Close() { c.network.CloseIdleConnections() }
+
+// SignedIn makes sure that there is an access token. It costs no API call, and at
+// most one of the authorization server.
+func (c *Client) SignedIn(ctx context.Context) error {
+	_, err := c.tokens.Token(ctx)
+	return err
+}
+
+// MaxURLBytes is how long a URL may get.
+func (c *Client) MaxURLBytes() int { return c.cfg.MaxURLBytes }
+
+// Request is one call.
+type Request struct {
+	Operation *catalog.Operation
+	// Folder is the dossier, tenant or domain; empty where the operation has none.
+	Folder string
+	// Path are the values of the path's {names}, the folder left out.
+	Path map[string]string
+	// Query are the query parameters, spelled as in the catalog.
+	Query url.Values
+}
+
+// Answer is what a successful call brought.
+type Answer struct {
+	Status int
+	Header http.Header
+	// Body is the whole answer. It belongs to the caller.
+	Body []byte
+}
+
+// Do makes the call. Its errors are *apierror.Error for an answer that is no
+// success, *auth.Error where there is no sign-in, *transport.TooLargeError, the
+// context's, or one of the network that names the call. Cancelling ctx stops it at
+// once, also while it waits for its turn or for a retry.
+func (c *Client) Do(ctx context.Context, r Request) (*Answer, error) {
+	op := r.Operation
+	c.mu.RLock()
+	useAlternate := c.alternate[op.Name]
+	c.mu.RUnlock()
+	path := op.Path
+	if useAlternate {
+		path = op.AlternatePath
+	}
+	a, err := c.do(ctx, r, path)
+	var e *apierror.Error
+	if op.AlternatePath == "" || useAlternate || !errors.As(err, &e) || e.Status != http.StatusNotFound {
+		return a, err
+	}
+	// The document spells this path in two ways. If the other one works it is
+	// remembered; if not, the first error tells more.
+	b, otherErr := c.do(ctx, r, op.AlternatePath)
+	if otherErr != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	c.alternate[op.Name] = true
+	c.mu.Unlock()
+	return b, nil
+}
+
+func (c *Client) do(ctx context.Context, r Request, path string) (*Answer, error) {
+	u, err := c.url(r, path)
+	if err != nil {
+		return nil, err
+	}
+	op := r.Operation
+	call := &transport.Call{
+		Operation: op.Name, Product: op.Product(), Folder: r.Folder, Idempotent: op.Method == http.MethodGet,
+	}
+	req, err := http.NewRequestWithContext(transport.WithCall(ctx, call), op.Method, u, http.NoBody)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", op.Name, err)
+	}
+	switch op.Scope {
+	case catalog.ScopeTenantHeader:
+		req.Header.Set("tenantid", r.Folder)
+	case catalog.ScopeDomainHeader:
+		req.Header.Set("DomainId", r.Folder)
+	}
+	req.Header.Set("Accept", "application/json, */*;q=0.5")
+	res, err := c.chain.RoundTrip(req)
+	if err != nil {
+		return nil, c.failed(ctx, op, err)
+	}
+	body, err := transport.Bytes(res)
+	if err != nil {
+		return nil, c.failed(ctx, op, err)
+	}
+	if res.StatusCode/100 != 2 { // any 2xx is success (field notes on L321)
+		e := apierror.Parse(res.StatusCode, res.Header, body, time.Now())
+		e.Operation, e.Method, e.Path, e.Folder = op.Name, op.Method, req.URL.Path, r.Folder
+		e.Text, e.Code = c.redactor.String(e.Text), c.redactor.String(e.Code)
+		return nil, e
+	}
+	return &Answer{Status: res.StatusCode, Header: res.Header, Body: body}, nil
+}
+
+// failed names the call in errors that do not, and takes secrets out of those of the
+// network.
+func (c *Client) failed(ctx context.Context, op *catalog.Operation, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	var signIn *auth.Error
+	if errors.As(err, &signIn) {
+		return signIn
+	}
+	var tooLarge *transport.TooLargeError
+	if errors.As(err, &tooLarge) {
+		return fmt.Errorf("%s: %w", op.Name, tooLarge)
+	}
+	return &NetworkError{Operation: op.Name, Text: c.redactor.String(err.Error()), Err: err}
+}
+
+// NetworkError is a call without an answer. Whether it had an effect is not known,
+// but for reads, which have none.
+type NetworkError struct {
+	Operation, Text string
+	Err             error
+}
+
+func (e *NetworkError) Error() string { return e.Operation + ": no answer: " + e.Text }
+
+// Unwrap returns the cause, which may hold what Text does not.
+func (e *NetworkError) Unwrap() error { return e.Err }
+
+var placeholder = regexp.MustCompile(`\{([^}]+)\}`)
+
+func (c *Client) url(r Request, path string) (string, error) {
+	op := r.Operation
+	if op.HasFolder() && r.Folder == "" {
+		return "", fmt.Errorf("%s works on a dossier, and none was given", op.Name)
+	}
+	var missing error
+	path = placeholder.ReplaceAllStringFunc(path, func(m string) string {
+		name := m[1 : len(m)-1]
+		v := r.Path[name]
+		if name == catalog.ParamFolder {
+			v = r.Folder
+		}
+		// A dot segment would be taken out of the path by servers and proxies.
+		if v == "" || v == "." || v == ".." {
+			missing = fmt.Errorf("%s: path parameter %s cannot be %q", op.Name, name, v)
+		}
+		return url.PathEscape(v)
+	})
+	if missing != nil {
+		return "", missing
+	}
+	query := r.Query
+	if op.Scope == catalog.ScopeFolderQuery {
+		query = url.Values{}
+		for k, v := range r.Query {
+			query[k] = v
+		}
+		query.Set(catalog.ParamFolder, r.Folder)
+	}
+	u := c.base.String() + path
+	if len(query) > 0 {
+		// %20 rather than +: both are read as a space, and the document uses %20.
+		u += "?" + strings.ReplaceAll(query.Encode(), "+", "%20")
+	}
+	return u, nil
+}
+
+// URLBytes returns how long the URL of a call is.
+func (c *Client) URLBytes(r Request) int {
+	u, err := c.url(r, r.Operation.Path)
+	if err != nil {
+		return 0
+	}
+	return len(u)
+}

@@ -1,0 +1,48 @@
+package transport
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// Attempt is what became of one attempt.
+type Attempt struct {
+	Call     *Call
+	Method   string
+	URL      string // without query: values may be personal
+	Status   int    // 0 where no answer came
+	Bytes    int64
+	Duration time.Duration
+	Err      error
+	Header   http.Header
+}
+
+// Observer sees every attempt that is sent: for metrics, spans and debug logs.
+type Observer interface {
+	// Start is called before the attempt; the function it returns after it.
+	Start(ctx context.Context, c *Call, method, url string) (context.Context, func(Attempt))
+}
+
+type observeLayer struct {
+	next     http.RoundTripper
+	observer Observer
+}
+
+func (l *observeLayer) RoundTrip(req *http.Request) (*http.Response, error) {
+	call := CallOf(req.Context())
+	call.Attempts++
+	if l.observer == nil {
+		return l.next.RoundTrip(req)
+	}
+	url := req.URL.Scheme + "://" + req.URL.Host + req.URL.EscapedPath()
+	ctx, done := l.observer.Start(req.Context(), call, req.Method, url)
+	start := time.Now()
+	res, err := l.next.RoundTrip(req.WithContext(ctx))
+	a := Attempt{Call: call, Method: req.Method, URL: url, Duration: time.Since(start), Err: err}
+	if res != nil {
+		a.Status, a.Bytes, a.Header = res.StatusCode, res.ContentLength, res.Header
+	}
+	done(a)
+	return res, err
+}

@@ -1,0 +1,69 @@
+package state
+
+import (
+	"context"
+	"slices"
+	"sync"
+)
+
+// Memory is a Store that dies with the process, for the embedded sandbox and for
+// tests.
+type Memory struct {
+	mu      sync.Mutex
+	records map[string]Record
+	leases  map[string]chan struct{} // holds one token while the lease is free
+}
+
+var _ Store = (*Memory)(nil)
+
+// NewMemory returns an empty store.
+func NewMemory() *Memory {
+	return &Memory{records: map[string]Record{}, leases: map[string]chan struct{}{}}
+}
+
+// Get implements Store.
+func (m *Memory) Get(_ context.Context, key string) (Record, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, ok := m.records[key]
+	if !ok {
+		return Record{}, ErrNotFound
+	}
+	r.Value = slices.Clone(r.Value)
+	return r, nil
+}
+
+// Put implements Store.
+func (m *Memory) Put(_ context.Context, key string, value []byte, expected Version) (Version, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.records[key].Version != expected {
+		return 0, ErrConflict
+	}
+	m.records[key] = Record{Value: slices.Clone(value), Version: expected + 1}
+	return expected + 1, nil
+}
+
+// Lease implements Store.
+func (m *Memory) Lease(ctx context.Context, name string) (func(), error) {
+	m.mu.Lock()
+	free, ok := m.leases[name]
+	if !ok {
+		free = make(chan struct{}, 1)
+		free <- struct{}{}
+		m.leases[name] = free
+	}
+	m.mu.Unlock()
+	select {
+	case <-free:
+		return sync.OnceFunc(func() { free <- struct{}{} }), nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// String implements Store.
+func (*Memory) String() string { return "memory:" }
+
+// Close implements Store.
+func (*Memory) Close() error { return nil }
