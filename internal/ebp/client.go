@@ -41,8 +41,6 @@ type Config struct {
 	CallsPerSecond float64
 	CallsPerMinute int
 	WaitForQuota   bool
-	// Pacers are consulted beside the client's own.
-	Pacers []transport.Pacer
 
 	Timeout          time.Duration
 	MaxRetries       int
@@ -54,9 +52,6 @@ type Config struct {
 	ProxyURL         string // "" = from the environment
 	AcceptLanguage   string
 	UserAgent        string
-
-	Observer transport.Observer
-	Waiting  func(c *transport.Call, reason string, d time.Duration)
 }
 
 // Client calls the API. It may be used by many goroutines at once.
@@ -114,7 +109,7 @@ func New(cfg Config) (*Client, error) {
 		},
 	})
 	var pacers []transport.Pacer
-	for _, p := range append([]transport.Pacer{transport.PerMinute(cfg.CallsPerMinute), transport.PerSecond(cfg.CallsPerSecond)}, cfg.Pacers...) {
+	for _, p := range []transport.Pacer{transport.PerMinute(cfg.CallsPerMinute), transport.PerSecond(cfg.CallsPerSecond)} {
 		if p != nil {
 			pacers = append(pacers, p)
 		}
@@ -122,12 +117,12 @@ func New(cfg Config) (*Client, error) {
 	c.chain = transport.Chain(transport.Layers{
 		Retry: transport.Retry{
 			Max: cfg.MaxRetries, Initial: cfg.BackoffInitial, Longest: cfg.BackoffMax,
-			WaitForQuota: cfg.WaitForQuota, Waiting: cfg.Waiting,
+			WaitForQuota: cfg.WaitForQuota,
 		},
 		Credentials: transport.Credentials{
 			SubscriptionKey: cfg.SubscriptionKey, AcceptLanguage: cfg.AcceptLanguage, UserAgent: cfg.UserAgent, Tokens: c.tokens,
 		},
-		Pacers: pacers, Observer: cfg.Observer, Host: transport.Host{URL: base},
+		Pacers: pacers, Host: transport.Host{URL: base},
 		Timeout: cfg.Timeout, MaxBytes: cfg.MaxResponseBytes, Base: network,
 	})
 	return c, nil
@@ -179,6 +174,9 @@ type Request struct {
 	Path map[string]string
 	// Query are the query parameters, spelled as in the catalog.
 	Query url.Values
+	// Observer and Pacer, where set, are this call's own.
+	Observer transport.Observer
+	Pacer    transport.Pacer
 }
 
 // Answer is what a successful call brought.
@@ -227,6 +225,7 @@ func (c *Client) do(ctx context.Context, r Request, path string) (*Answer, error
 	op := r.Operation
 	call := &transport.Call{
 		Operation: op.Name, Product: op.Product(), Folder: r.Folder, Idempotent: op.Method == http.MethodGet,
+		Observer: r.Observer, Pacer: r.Pacer,
 	}
 	req, err := http.NewRequestWithContext(transport.WithCall(ctx, call), op.Method, u, http.NoBody)
 	if err != nil {

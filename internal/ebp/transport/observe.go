@@ -18,25 +18,25 @@ type Attempt struct {
 	Header   http.Header
 }
 
-// Observer sees every attempt that is sent: for metrics, spans and debug logs.
+// Observer sees every attempt that is sent: for metrics, spans and logs.
 type Observer interface {
 	// Start is called before the attempt; the function it returns after it.
 	Start(ctx context.Context, c *Call, method, url string) (context.Context, func(Attempt))
+	// Waiting is called before a failed attempt is made again.
+	Waiting(c *Call, reason string, d time.Duration)
 }
 
-type observeLayer struct {
-	next     http.RoundTripper
-	observer Observer
-}
+// observeLayer tells the call's observer.
+type observeLayer struct{ next http.RoundTripper }
 
 func (l *observeLayer) RoundTrip(req *http.Request) (*http.Response, error) {
 	call := CallOf(req.Context())
 	call.Attempts++
-	if l.observer == nil {
+	if call.Observer == nil {
 		return l.next.RoundTrip(req)
 	}
 	url := req.URL.Scheme + "://" + req.URL.Host + req.URL.EscapedPath()
-	ctx, done := l.observer.Start(req.Context(), call, req.Method, url)
+	ctx, done := call.Observer.Start(req.Context(), call, req.Method, url)
 	start := time.Now()
 	res, err := l.next.RoundTrip(req.WithContext(ctx))
 	a := Attempt{Call: call, Method: req.Method, URL: url, Duration: time.Since(start), Err: err}

@@ -21,13 +21,18 @@ type paceLayer struct {
 }
 
 func (l *paceLayer) RoundTrip(req *http.Request) (*http.Response, error) {
-	start := time.Now()
+	start, call := time.Now(), CallOf(req.Context())
+	if call.Pacer != nil {
+		if err := call.Pacer.Wait(req.Context()); err != nil {
+			return nil, err
+		}
+	}
 	for _, p := range l.pacers {
 		if err := p.Wait(req.Context()); err != nil {
 			return nil, err
 		}
 	}
-	CallOf(req.Context()).Waited += time.Since(start)
+	call.Waited += time.Since(start)
 	return l.next.RoundTrip(req)
 }
 

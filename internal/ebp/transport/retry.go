@@ -22,8 +22,6 @@ type Retry struct {
 	// WaitForQuota waits for the end of a day whose calls are used up, as long as it
 	// takes, without counting it as an attempt. Otherwise that is an error.
 	WaitForQuota bool
-	// Waiting, where set, is told of every wait: why, and how long.
-	Waiting func(c *Call, reason string, d time.Duration)
 }
 
 // retryLayer makes an attempt again only where the first cannot have had an effect:
@@ -76,8 +74,8 @@ func (l *retryLayer) RoundTrip(req *http.Request) (*http.Response, error) {
 			wait = backoff - time.Duration(rand.Int64N(int64(backoff)/4+1))
 			backoff = min(2*backoff, l.retry.Longest)
 		}
-		if l.retry.Waiting != nil {
-			l.retry.Waiting(call, v.reason, wait)
+		if call.Observer != nil {
+			call.Observer.Waiting(call, v.reason, wait)
 		}
 		if err := sleep(ctx, wait); err != nil {
 			return nil, err

@@ -25,6 +25,10 @@ type Call struct {
 	Waited time.Duration
 	// Attempts counts what was sent.
 	Attempts int
+	// Observer, where set, sees this call's attempts and waits.
+	Observer Observer
+	// Pacer, where set, is consulted beside those of the client.
+	Pacer Pacer
 }
 
 type callKey struct{}
@@ -47,7 +51,6 @@ type Layers struct {
 	Retry       Retry
 	Credentials Credentials
 	Pacers      []Pacer
-	Observer    Observer
 	Host        Host
 	Timeout     time.Duration
 	MaxBytes    int64
@@ -73,7 +76,7 @@ func Chain(l Layers) http.RoundTripper {
 	rt = &bodyLayer{next: rt, limit: l.MaxBytes}
 	rt = &timeoutLayer{next: rt, timeout: l.Timeout}
 	rt = &hostLayer{next: rt, host: l.Host}
-	rt = &observeLayer{next: rt, observer: l.Observer}
+	rt = &observeLayer{next: rt}
 	rt = &paceLayer{next: rt, pacers: l.Pacers}
 	rt = &credentialsLayer{next: rt, credentials: l.Credentials}
 	rt = newRetryLayer(rt, l.Retry)

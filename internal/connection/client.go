@@ -1,0 +1,80 @@
+package connection
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"github.com/benthos-ebp/benthos-ebp/internal/ebp"
+	"github.com/benthos-ebp/benthos-ebp/internal/ebp/transport"
+)
+
+// Client is a component's use of a shared client: its calls are counted, traced and
+// logged as the component's own.
+type Client struct {
+	*ebp.Client
+	observer transport.Observer
+	pacer    transport.Pacer
+	release  func()
+}
+
+// Open returns a component's client. Close gives it back.
+func (c *Config) Open(mgr *service.Resources) (*Client, error) {
+	if err := c.missing(); err != nil {
+		return nil, err
+	}
+	if c.RateLimit != "" && !mgr.HasRateLimit(c.RateLimit) {
+		return nil, fmt.Errorf("%s: there is no rate limit resource %q", FieldRateLimit, c.RateLimit)
+	}
+	shared, release, err := acquire(c.settings)
+	if err != nil {
+		return nil, err
+	}
+	client := &Client{Client: shared, observer: newObserver(mgr), release: release}
+	if c.RateLimit != "" {
+		client.pacer = &resourcePacer{mgr: mgr, label: c.RateLimit}
+	}
+	return client, nil
+}
+
+// Do makes a call as ebp.Client does.
+func (c *Client) Do(ctx context.Context, r ebp.Request) (*ebp.Answer, error) {
+	r.Observer, r.Pacer = c.observer, c.pacer
+	return c.Client.Do(ctx, r)
+}
+
+// Close gives the client back. It may be called more than once.
+func (c *Client) Close() { c.release() }
+
+// resourcePacer consults a rate limit resource.
+type resourcePacer struct {
+	mgr   *service.Resources
+	label string
+}
+
+func (p *resourcePacer) Wait(ctx context.Context) error {
+	for {
+		var wait time.Duration
+		var err error
+		if accessErr := p.mgr.AccessRateLimit(ctx, p.label, func(r service.RateLimit) {
+			wait, err = r.Access(ctx)
+		}); accessErr != nil {
+			return fmt.Errorf("consulting the rate limit %q: %w", p.label, accessErr)
+		}
+		if err != nil {
+			return fmt.Errorf("consulting the rate limit %q: %w", p.label, err)
+		}
+		if wait <= 0 {
+			return ctx.Err()
+		}
+		t := time.NewTimer(wait)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,234 @@
+// Package connection is what every component shares: the configuration fields of a
+// connection to EBP, and the registry of the process's clients behind them.
+package connection
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+)
+
+// Names of the connection fields.
+const (
+	FieldURL             = "url"
+	FieldSubscriptionKey = "subscription_key"
+	FieldOAuth2          = "oauth2"
+	FieldOAuth2URL       = "url"
+	FieldClientID        = "client_id"
+	FieldClientSecret    = "client_secret"
+	FieldRefreshToken    = "refresh_token"
+	FieldProfile         = "profile"
+	FieldState           = "state"
+	FieldCalls           = "calls"
+	FieldPerSecond       = "per_second"
+	FieldPerMinute       = "per_minute"
+	FieldWhenExhausted   = "when_exhausted"
+	FieldRateLimit       = "rate_limit"
+	FieldHTTP            = "http"
+	FieldTimeout         = "timeout"
+	FieldMaxRetries      = "max_retries"
+	FieldBackoff         = "backoff"
+	FieldInitial         = "initial_interval"
+	FieldMaxInterval     = "max_interval"
+	FieldMaxResponse     = "max_response_bytes"
+	FieldMaxURL          = "max_url_bytes"
+	FieldTLS             = "tls"
+	FieldProxyURL        = "proxy_url"
+	FieldAcceptLanguage  = "accept_language"
+	FieldTimeZone        = "time_zone"
+)
+
+// Environment variables that stand in for fields left empty.
+const (
+	EnvURL             = "EBP_URL"
+	EnvLoginURL        = "EBP_LOGIN_URL"
+	EnvSubscriptionKey = "EBP_SUBSCRIPTION_KEY"
+	EnvClientID        = "EBP_CLIENT_ID"
+	EnvClientSecret    = "EBP_CLIENT_SECRET"
+	EnvRefreshToken    = "EBP_REFRESH_TOKEN"
+	EnvState           = "EBP_STATE"
+)
+
+// Where EBP's services are (L33, L50).
+const (
+	DefaultURL      = "https://api-developpeurs.ebp.com"
+	DefaultLoginURL = "https://api-login.ebp.com"
+)
+
+const (
+	whenExhaustedWait  = "wait"
+	whenExhaustedError = "error"
+)
+
+// Fields returns the connection fields, in the order in which documentation shows
+// them. Every component that talks to EBP has them all.
+func Fields() []*service.ConfigField {
+	return []*service.ConfigField{
+		service.NewStringField(FieldURL).
+			Description("The base of the API. Empty: `$EBP_URL`, else `" + DefaultURL + "`. `sandbox:` starts a local EBP with invented data inside this process and signs in to it; `sandbox:?rows=5000&seed=7&rate=0` tunes it. Plain http is refused except to this machine.").
+			Example("sandbox:").Example("sandbox:?rows=5000&rate=0").
+			Default(""),
+		service.NewStringField(FieldSubscriptionKey).
+			Description("The primary or secondary key of your profile on EBP's developer portal. Empty: `$EBP_SUBSCRIPTION_KEY`.").
+			Default("").Secret().Advanced(),
+		service.NewObjectField(FieldOAuth2,
+			service.NewStringField(FieldOAuth2URL).
+				Description("The authorization server. Empty: `$EBP_LOGIN_URL`, else `"+DefaultLoginURL+"`.").
+				Default(""),
+			service.NewStringField(FieldClientID).
+				Description("The client id from EBP's e-mail. Empty: `$EBP_CLIENT_ID`.").
+				Default(""),
+			service.NewStringField(FieldClientSecret).
+				Description("The client secret from EBP's e-mail. Empty: `$EBP_CLIENT_SECRET`.").
+				Default("").Secret(),
+			service.NewStringField(FieldRefreshToken).
+				Description("A refresh token to begin with. Empty: `$EBP_REFRESH_TOKEN`. It works once: its successors are kept in `state`, and it is used again only when it is a new one and the one in `state` is missing or was refused.").
+				Default("").Secret(),
+		).Description("The sign-in.").Advanced(),
+		service.NewStringField(FieldProfile).
+			Description("The name under which the tokens of this sign-in are kept. Two profiles are two sign-ins.").
+			Default("default").Advanced(),
+		service.NewStringField(FieldState).
+			Description("Where tokens are kept: `file:DIR`, a directory on a local disk. Empty: `$EBP_STATE`, else `file:` and the directory `benthos-ebp` in the user's state directory (`$XDG_STATE_HOME`, `~/.local/state`). With `sandbox:` it is the memory of the process.").
+			Example("file:/var/lib/benthos-ebp").
+			Default("").Advanced(),
+		service.NewObjectField(FieldCalls,
+			service.NewFloatField(FieldPerSecond).
+				Description("Calls per second, evenly spaced; 0 for no limit. EBP allows one.").
+				Default(1.0).LintRule(`root = if this.type() == "number" && this < 0 { [ "calls per second cannot be negative; 0 means no limit" ] }`),
+			service.NewIntField(FieldPerMinute).
+				Description("Calls in any 60 seconds; 0 for no limit.").
+				Default(0).LintRule(`root = if this.type() == "number" && this < 0 { [ "calls per minute cannot be negative; 0 means no limit" ] }`),
+			service.NewStringAnnotatedEnumField(FieldWhenExhausted, map[string]string{
+				whenExhaustedWait:  "Wait for the next day's calls.",
+				whenExhaustedError: "Fail.",
+			}).Description("What to do when EBP says that the calls of the day are used up.").
+				Default(whenExhaustedWait),
+		).Description("The pace of calls, shared by all components of this process with the same sign-in.").Advanced(),
+		service.NewStringField(FieldRateLimit).
+			Description("The label of a rate limit resource to consult before each call as well.").
+			Default("").Advanced(),
+		service.NewObjectField(FieldHTTP,
+			service.NewDurationField(FieldTimeout).Description("How long one attempt may take, its answer included.").Default("60s"),
+			service.NewIntField(FieldMaxRetries).Description("Further attempts after a failed one that cannot have had an effect.").Default(5),
+			service.NewObjectField(FieldBackoff,
+				service.NewDurationField(FieldInitial).Description("The first wait; it doubles each time.").Default("500ms"),
+				service.NewDurationField(FieldMaxInterval).Description("The longest wait.").Default("30s"),
+			).Description("The wait before another attempt, where EBP does not say how long."),
+			service.NewIntField(FieldMaxResponse).
+				Description("The longest answer taken. A longer one is asked for again in smaller pages, and never cut.").
+				Default(64<<20).LintRule(`root = if this.type() == "number" && this < 1024 { [ "an answer of EBP never fits less than 1024 bytes" ] }`),
+			service.NewIntField(FieldMaxURL).Description("The longest URL sent.").Default(2000),
+			service.NewTLSToggledField(FieldTLS),
+			service.NewStringField(FieldProxyURL).Description("An HTTP proxy. Empty: as `$HTTPS_PROXY` says.").Default(""),
+			service.NewStringField(FieldAcceptLanguage).Description("The language of EBP's messages.").Default("fr-FR"),
+		).Description("HTTP settings.").Advanced(),
+		service.NewStringField(FieldTimeZone).
+			Description("The zone of EBP's dates, which are written without one.").
+			Default("Europe/Paris").Advanced(),
+	}
+}
+
+// Config is a parsed connection.
+type Config struct {
+	settings
+	RateLimit string
+	TimeZone  *time.Location
+}
+
+// FromParsed reads the connection fields of a component.
+func FromParsed(conf *service.ParsedConfig) (*Config, error) {
+	c := &Config{}
+	r := reader{conf: conf}
+	c.URL = r.text(EnvURL, DefaultURL, FieldURL)
+	c.SubscriptionKey = r.text(EnvSubscriptionKey, "", FieldSubscriptionKey)
+	c.LoginURL = r.text(EnvLoginURL, DefaultLoginURL, FieldOAuth2, FieldOAuth2URL)
+	c.ClientID = r.text(EnvClientID, "", FieldOAuth2, FieldClientID)
+	c.ClientSecret = r.text(EnvClientSecret, "", FieldOAuth2, FieldClientSecret)
+	c.RefreshToken = r.text(EnvRefreshToken, "", FieldOAuth2, FieldRefreshToken)
+	c.Profile = r.text("", "default", FieldProfile)
+	c.State = r.text(EnvState, "", FieldState)
+	c.PerSecond = r.float(FieldCalls, FieldPerSecond)
+	c.PerMinute = r.int(FieldCalls, FieldPerMinute)
+	c.WaitForQuota = r.text("", whenExhaustedWait, FieldCalls, FieldWhenExhausted) == whenExhaustedWait
+	c.RateLimit = r.text("", "", FieldRateLimit)
+	c.Timeout = r.duration(FieldHTTP, FieldTimeout)
+	c.MaxRetries = r.int(FieldHTTP, FieldMaxRetries)
+	c.BackoffInitial = r.duration(FieldHTTP, FieldBackoff, FieldInitial)
+	c.BackoffMax = r.duration(FieldHTTP, FieldBackoff, FieldMaxInterval)
+	c.MaxResponseBytes = r.int(FieldHTTP, FieldMaxResponse)
+	c.MaxURLBytes = r.int(FieldHTTP, FieldMaxURL)
+	c.ProxyURL = r.text("", "", FieldHTTP, FieldProxyURL)
+	c.AcceptLanguage = r.text("", "", FieldHTTP, FieldAcceptLanguage)
+	zone := r.text("", "Europe/Paris", FieldTimeZone)
+	if r.err != nil {
+		return nil, r.err
+	}
+	if c.PerSecond < 0 || c.PerMinute < 0 {
+		return nil, errors.New("calls: a pace cannot be negative; 0 means no limit")
+	}
+	tls, enabled, err := conf.FieldTLSToggled(FieldHTTP, FieldTLS)
+	if err != nil {
+		return nil, err
+	}
+	if enabled {
+		c.TLS = tls
+	}
+	if c.TimeZone, err = time.LoadLocation(zone); err != nil {
+		return nil, fmt.Errorf("%s %q is not a time zone such as Europe/Paris: %w", FieldTimeZone, zone, err)
+	}
+	if c.State == "" {
+		if c.State, err = defaultState(); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// defaultState follows the XDG base directory specification.
+func defaultState() (string, error) {
+	dir := os.Getenv("XDG_STATE_HOME")
+	if !filepath.IsAbs(dir) { // the specification says to ignore others
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", fmt.Errorf("there is no home directory for the state; set %s or $%s: %w", FieldState, EnvState, err)
+		}
+		dir = filepath.Join(home, ".local", "state")
+	}
+	return "file:" + filepath.Join(dir, "benthos-ebp"), nil
+}
+
+// reader reads fields and keeps the first error.
+type reader struct {
+	conf *service.ParsedConfig
+	err  error
+}
+
+func read[T any](r *reader, f func(...string) (T, error), path []string) T {
+	v, err := f(path...)
+	if err != nil && r.err == nil {
+		r.err = err
+	}
+	return v
+}
+
+func (r *reader) text(env, fallback string, path ...string) string {
+	v := read(r, r.conf.FieldString, path)
+	if v == "" && env != "" {
+		v = os.Getenv(env)
+	}
+	if v == "" {
+		return fallback
+	}
+	return v
+}
+
+func (r *reader) float(path ...string) float64 { return read(r, r.conf.FieldFloat, path) }
+func (r *reader) int(path ...string) int       { return read(r, r.conf.FieldInt, path) }
+func (r *reader) duration(path ...string) time.Duration {
+	return read(r, r.conf.FieldDuration, path)
+}

@@ -1,0 +1,246 @@
+package input_ebp
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/redpanda-data/benthos/v4/public/bloblang"
+
+	"github.com/benthos-ebp/benthos-ebp/internal/ebp/catalog"
+)
+
+// lintFunction is the Bloblang function behind the component's lint rule: the host's
+// rules are mappings, and only Go knows the catalog.
+const lintFunction = "ebp_input_problems"
+
+const lintRule = `root = ` + lintFunction + `(this)`
+
+func registerLint() error {
+	spec := bloblang.NewPluginSpec().
+		Category("EBP").
+		Description("What is wrong with the configuration of an `ebp` input, as a list of sentences. The component's own lint rule uses it.").
+		Param(bloblang.NewAnyParam("config").Description("The configuration of the input."))
+	return bloblang.RegisterFunctionV2(lintFunction, spec, func(args *bloblang.ParsedParams) (bloblang.Function, error) {
+		config, err := args.Get("config")
+		if err != nil {
+			return nil, err
+		}
+		return func() (any, error) {
+			out := []any{}
+			for _, p := range Problems(config) {
+				out = append(out, p)
+			}
+			return out, nil
+		}, nil
+	})
+}
+
+// ours are the parameters that the input sends itself, with the field that sets them.
+var ours = map[string]string{
+	"tablename": "use the field table", "columns": "use the field columns", "orderbyvalue": "the input orders by the key, to read on from it",
+	"wherecondition": "the input sends one to read on from the last key", "offset": "the input pages by itself", "limit": "use the field page_size",
+	"take": "use the field page_size", "skip": "the input pages by itself", "folderid": "use the field folders",
+}
+
+// Problems says what is wrong with the configuration of an input, a sentence each. It
+// asks nobody, so that it can run where a file is linted.
+func Problems(config any) []string {
+	c, ok := config.(map[string]any)
+	if !ok {
+		return nil // the host says so
+	}
+	var out []string
+	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+
+	resource := text(c[fieldResource])
+	if interpolated(resource) {
+		return nil
+	}
+	op, ok := catalog.LookupList(resource)
+	if !ok {
+		return []string{unknownResource(resource)}
+	}
+	lintTables(c, op, add)
+	lintFolders(c, op, add)
+	lintParameters(c, op, add)
+	lintRest(c, add)
+	return out
+}
+
+func unknownResource(resource string) string {
+	if op, ok := catalog.Lookup(resource); ok {
+		return fmt.Sprintf("resource %q reads no list but is a %s operation; lists are shown by: benthos-ebp operations", resource, op.Kind)
+	}
+	if near := catalog.NearestList(resource); near != "" {
+		return fmt.Sprintf("resource %q does not exist; did you mean %q?", resource, near)
+	}
+	return fmt.Sprintf("resource %q does not exist; benthos-ebp operations shows them all, for example %q", resource, "gescom.generic_query")
+}
+
+func lintTables(c map[string]any, op *catalog.Operation, add func(string, ...any)) {
+	table, tables := text(c[fieldTable]), list(c[fieldTables])
+	switch {
+	case !op.TakesTable() && (table != "" || len(tables) > 0):
+		reads := "has no tables"
+		if op.Table != "" {
+			reads = "always reads " + op.Table
+		}
+		add("resource %q %s: leave table and tables out, or use %s.generic_query", op.Resource(), reads, op.Product())
+	case op.TakesTable() && table == "" && len(tables) == 0:
+		add("resource %q needs a table, such as table: Customer", op.Resource())
+	case table != "" && len(tables) > 0:
+		add("table and tables are both set: use one of them")
+	}
+	columns := list(c[fieldColumns])
+	if len(columns) > 0 && len(tables) > 0 {
+		add("columns and tables are both set: give each of the tables its own columns")
+	}
+	if len(columns) > 0 && !op.TakesColumns() {
+		add("resource %q does not take columns: leave them out and choose fields in a mapping", op.Resource())
+	}
+	lintColumns(op, table, columns, add)
+	for i, t := range tables {
+		m, _ := t.(map[string]any)
+		if text(m[fieldTable]) == "" {
+			add("tables[%d] names no table", i)
+			continue
+		}
+		lintColumns(op, text(m[fieldTable]), list(m[fieldColumns]), add)
+	}
+}
+
+// lintColumns finds what cannot be a column. Tables and columns that are not known are
+// tried: every dossier may have its own.
+func lintColumns(op *catalog.Operation, table string, columns []any, add func(string, ...any)) {
+	if t, ok := catalog.LookupTable(table); ok && !slices.Contains(t.Products, op.Product()) {
+		add("table %s can be read in %s, not in %s", t.Name, strings.Join(t.Products, " and "), op.Product())
+	}
+	seen := map[string]bool{}
+	for _, v := range columns {
+		name := strings.TrimSpace(text(v))
+		if interpolated(name) {
+			continue
+		}
+		if name == "" || strings.ContainsAny(name, ",;'\" \t\n") {
+			add("column %q: write a list of names, one column each", text(v))
+		}
+		if lower := strings.ToLower(name); seen[lower] {
+			add("column %q is asked for twice", name)
+		} else {
+			seen[lower] = true
+		}
+	}
+}
+
+func lintFolders(c map[string]any, op *catalog.Operation, add func(string, ...any)) {
+	folders := list(c[fieldFolders])
+	switch {
+	case !op.HasFolder() && len(folders) > 0:
+		add("resource %q is not read from a dossier: leave folders out", op.Resource())
+	case op.HasFolder() && len(folders) == 0 && op.IsHubbix():
+		what := map[catalog.Scope]string{catalog.ScopeTenantHeader: "the tenant's id", catalog.ScopeDomainHeader: "the domain's id"}[op.Scope]
+		add("resource %q needs folders: [%s]", op.Resource(), what)
+	case op.HasFolder() && len(folders) == 0:
+		add(`resource %q needs folders: the numbers of dossiers, or ["*"] for all of this sign-in`, op.Resource())
+	}
+	seen := map[string]bool{}
+	for _, f := range folders {
+		name := text(f)
+		if interpolated(name) {
+			continue
+		}
+		if name == "" {
+			add("folders holds an empty name")
+		}
+		if name == allFolders && len(folders) > 1 {
+			add(`folders: "*" stands for all dossiers and is used alone`)
+		}
+		if name == allFolders && op.IsHubbix() {
+			add(`folders: Hubbix has no list of its dossiers, so "*" cannot be resolved: name them`)
+		}
+		if seen[name] {
+			add("folders: %q is there twice, its records would be too", name)
+		}
+		seen[name] = true
+	}
+}
+
+func lintParameters(c map[string]any, op *catalog.Operation, add func(string, ...any)) {
+	parameters, _ := c[fieldParameters].(map[string]any)
+	var names, known []string
+	for n := range parameters {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	for _, p := range op.Query {
+		if _, sent := ours[strings.ToLower(p.Name)]; !sent {
+			known = append(known, p.Name)
+		}
+	}
+	for _, n := range names {
+		if why, sent := ours[strings.ToLower(n)]; sent {
+			add("parameter %s cannot be set here: %s", n, why)
+			continue
+		}
+		if _, ok := op.Parameter(n); ok {
+			continue
+		}
+		hint := "it takes none"
+		if near := catalog.Nearest(n, known); near != "" {
+			hint = fmt.Sprintf("did you mean %s?", near)
+		} else if len(known) > 0 {
+			hint = "it takes " + strings.Join(known, ", ")
+		}
+		add("resource %q has no parameter %s; %s", op.Resource(), n, hint)
+	}
+}
+
+func lintRest(c map[string]any, add func(string, ...any)) {
+	if s := text(c[fieldInterval]); s != "" && !interpolated(s) {
+		if d, err := time.ParseDuration(s); err != nil || d <= 0 {
+			add("interval %q is no duration such as 5m or 24h", s)
+		}
+	}
+	if text(c[fieldSchemaMetadata]) != "" && text(c[fieldValues]) != valuesTyped {
+		add("schema_metadata describes typed values: set values: typed")
+	}
+	if n, ok := number(c[fieldPageSize]); ok && (n < 1 || n > catalog.MaxPageSize) {
+		add("page_size %v: EBP takes 1 to %d records a page", n, catalog.MaxPageSize)
+	}
+	if n, ok := number(c[fieldPrefetch]); ok && (n < 1 || n > 100) {
+		add("prefetch %v: give 1 to 100 pages", n)
+	}
+}
+
+func text(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	}
+	return fmt.Sprint(v)
+}
+
+func list(v any) []any {
+	l, _ := v.([]any)
+	return l
+}
+
+func number(v any) (float64, bool) {
+	switch n := v.(type) {
+	case int:
+		return float64(n), true
+	case int64:
+		return float64(n), true
+	case float64:
+		return n, true
+	}
+	return 0, false
+}
+
+// interpolated reports whether a value is filled in from the environment later.
+func interpolated(s string) bool { return strings.Contains(s, "${") }
