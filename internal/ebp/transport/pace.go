@@ -48,7 +48,19 @@ func PerSecond(callsPerSecond float64) Pacer {
 		return nil
 	}
 	every := time.Duration(float64(time.Second) * margin / callsPerSecond)
-	return rate.NewLimiter(rate.Every(every), 1)
+	return &spaced{limiter: rate.NewLimiter(rate.Every(every), 1)}
+}
+
+// spaced takes the next free place of a limiter and waits for it.
+type spaced struct{ limiter *rate.Limiter }
+
+func (s *spaced) Wait(ctx context.Context) error {
+	place := s.limiter.Reserve()
+	if err := sleep(ctx, place.Delay()); err != nil {
+		place.Cancel() // somebody else may have it
+		return err
+	}
+	return nil
 }
 
 // window allows n calls in any stretch of time of length per.
