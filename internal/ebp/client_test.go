@@ -76,6 +76,18 @@ func (s *server) client(t *testing.T, change ...func(*ebp.Config)) *ebp.Client {
 	return c
 }
 
+func (s *server) calls() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.n
+}
+
+func (s *server) renewals() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tokens
+}
+
 func folders(t *testing.T) ebp.Request {
 	return ebp.Request{Operation: operation(t, "gescom.folders.list")}
 }
@@ -111,7 +123,7 @@ func TestEveryCallCarriesItsCredentialsAndItsDossier(t *testing.T) {
 		assert.Equal(t, "fr-FR", r.Header.Get("Accept-Language"))
 		check(r)
 	}
-	assert.Equal(t, 1, s.tokens)
+	assert.Equal(t, 1, s.renewals())
 }
 
 func TestReadsAreRepeatedWhenSomethingGoesWrongAndWritesAreNot(t *testing.T) {
@@ -155,10 +167,10 @@ func TestReadsAreRepeatedWhenSomethingGoesWrongAndWritesAreNot(t *testing.T) {
 				}
 				if again {
 					require.NoError(t, err)
-					assert.Equal(t, 2, s.n)
+					assert.Equal(t, 2, s.calls())
 				} else {
 					require.Error(t, err)
-					assert.Equal(t, 1, s.n)
+					assert.Equal(t, 1, s.calls())
 				}
 			})
 		}
@@ -197,7 +209,7 @@ func TestRetriesEndAndTheErrorNamesTheCall(t *testing.T) {
 	_, err := s.client(t).Do(t.Context(), ebp.Request{Operation: operation(t, "gescom.clients.list"), Folder: "3691"})
 	var e *apierror.Error
 	require.ErrorAs(t, err, &e)
-	assert.Equal(t, 4, s.n) // 1 and max_retries
+	assert.Equal(t, 4, s.calls()) // 1 and max_retries
 	assert.Equal(t, "Unavailable", e.Code)
 	assert.Equal(t, "gescom.clients.list (GET /gescom/api/v1/Folders/3691/Clients): 503 Service Unavailable: Unavailable: Maintenance; Revenez plus tard", err.Error())
 }
@@ -209,15 +221,15 @@ func TestExhaustedQuotaIsAnErrorWhereAskedFor(t *testing.T) {
 	})
 	_, err := s.client(t).Do(t.Context(), folders(t))
 	require.ErrorContains(t, err, "calls of this subscription are used up")
-	assert.Equal(t, 1, s.n)
+	assert.Equal(t, 1, s.calls())
 }
 
 func TestARefusedTokenIsRenewedOnceAndARefusedKeyNotAtAll(t *testing.T) {
 	s := newServer(t, func(_ int, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) })
 	_, err := s.client(t).Do(t.Context(), folders(t))
 	require.ErrorContains(t, err, "sign in again")
-	assert.Equal(t, 2, s.n)
-	assert.Equal(t, 2, s.tokens)
+	assert.Equal(t, 2, s.calls())
+	assert.Equal(t, 2, s.renewals())
 
 	s = newServer(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(401)
@@ -225,8 +237,8 @@ func TestARefusedTokenIsRenewedOnceAndARefusedKeyNotAtAll(t *testing.T) {
 	})
 	_, err = s.client(t).Do(t.Context(), folders(t))
 	require.ErrorContains(t, err, "check subscription_key")
-	assert.Equal(t, 1, s.n)
-	assert.Equal(t, 1, s.tokens)
+	assert.Equal(t, 1, s.calls())
+	assert.Equal(t, 1, s.renewals())
 }
 
 func TestTheOtherSpellingOfAPathIsTriedOnceAndRemembered(t *testing.T) {
@@ -242,7 +254,7 @@ func TestTheOtherSpellingOfAPathIsTriedOnceAndRemembered(t *testing.T) {
 		_, err := c.Do(t.Context(), ebp.Request{Operation: operation(t, "gescom.items.list"), Folder: "1"})
 		require.NoError(t, err)
 	}
-	assert.Equal(t, 4, s.n)
+	assert.Equal(t, 4, s.calls())
 }
 
 func TestAnAnswerOverTheLimitIsAnErrorAndNeverCut(t *testing.T) {
@@ -261,7 +273,7 @@ func TestAnAnswerOverTheLimitIsAnErrorAndNeverCut(t *testing.T) {
 			_, err := s.client(t, func(c *ebp.Config) { c.MaxResponseBytes = 4999 }).Do(t.Context(), folders(t))
 			var tooLarge *transport.TooLargeError
 			require.ErrorAs(t, err, &tooLarge)
-			assert.Equal(t, 1, s.n)
+			assert.Equal(t, 1, s.calls())
 		})
 	}
 	s := newServer(t, func(_ int, w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(body) })
@@ -369,7 +381,7 @@ func TestASlowAnswerIsAnErrorOfTheAttemptAndTriedAgain(t *testing.T) {
 	})
 	_, err := s.client(t, func(c *ebp.Config) { c.Timeout = 100 * time.Millisecond }).Do(t.Context(), folders(t))
 	require.NoError(t, err)
-	assert.GreaterOrEqual(t, s.n, 2)
+	assert.GreaterOrEqual(t, s.calls(), 2)
 }
 
 func TestPathParametersCannotLeaveTheirPlace(t *testing.T) {
