@@ -133,17 +133,21 @@ func acquire(s settings) (*ebp.Client, func(), error) {
 	}), nil
 }
 
-func open(s settings) (sh *shared, err error) {
-	sh = &shared{settings: s}
-	defer func() {
-		if err != nil {
-			sh.close()
-		}
-	}()
+func open(s settings) (*shared, error) {
+	sh := &shared{settings: s}
+	if err := sh.open(); err != nil {
+		sh.close()
+		return nil, err
+	}
+	return sh, nil
+}
+
+func (sh *shared) open() (err error) {
+	s := sh.settings
 	use := s
 	if isEmbedded(s.URL) {
 		if sh.embedded, err = startEmbedded(s.URL); err != nil {
-			return nil, err
+			return err
 		}
 		e := sh.embedded
 		use.URL, use.LoginURL, use.SubscriptionKey = e.URL, e.LoginURL, e.SubscriptionKey
@@ -155,7 +159,7 @@ func open(s settings) (sh *shared, err error) {
 		}
 	}
 	if sh.store, err = state.Open(use.State); err != nil {
-		return nil, err
+		return err
 	}
 	sh.client, err = ebp.New(ebp.Config{
 		URL: use.URL, LoginURL: use.LoginURL, SubscriptionKey: use.SubscriptionKey,
@@ -166,7 +170,7 @@ func open(s settings) (sh *shared, err error) {
 		MaxResponseBytes: int64(use.MaxResponseBytes), MaxURLBytes: use.MaxURLBytes, TLS: use.TLS,
 		ProxyURL: use.ProxyURL, AcceptLanguage: use.AcceptLanguage, UserAgent: "benthos-ebp",
 	})
-	return sh, err
+	return err
 }
 
 func (sh *shared) close() {
