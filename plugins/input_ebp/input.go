@@ -24,7 +24,7 @@ func init() {
 		if err != nil {
 			return nil, err
 		}
-		return service.AutoRetryNacksBatchedToggled(conf, in)
+		return replayed(conf, in)
 	})
 }
 

@@ -377,6 +377,58 @@ func TestANackedBatchComesAgainUnlessTurnedOff(t *testing.T) {
 	}
 }
 
+// refusing is an output that refuses one message of its first batch.
+type refusing struct {
+	mu      sync.Mutex
+	refused bool
+	got     map[string]int
+}
+
+func (r *refusing) Connect(context.Context) error { return nil }
+func (r *refusing) Close(context.Context) error   { return nil }
+
+func (r *refusing) WriteBatch(_ context.Context, b service.MessageBatch) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var failed *service.BatchError
+	for i, m := range b {
+		key, _ := m.MetaGet(metaKey)
+		if !r.refused && i == 3 {
+			r.refused = true
+			failed = service.NewBatchError(b, errors.New("refused")).Failed(i, errors.New("refused"))
+			continue
+		}
+		r.got[key]++
+	}
+	if failed != nil {
+		return failed
+	}
+	return nil
+}
+
+func TestNothingIsLostWhenMessagesWereDroppedBeforeTheOneThatIsRefused(t *testing.T) {
+	w := newWire(t, sandbox.Options{Rows: 20})
+	folder := w.sandbox.FolderIDs("gescom")[0]
+	out := &refusing{got: map[string]int{}}
+	env := service.GlobalEnvironment().Clone()
+	require.NoError(t, env.RegisterBatchOutput("refusing", service.NewConfigSpec(), func(*service.ParsedConfig, *service.Resources) (service.BatchOutput, service.BatchPolicy, int, error) {
+		return out, service.BatchPolicy{}, 1, nil
+	}))
+	b := env.NewStreamBuilder()
+	config := w.config(t, fmt.Sprintf("resource: gescom.generic_query\ntable: Customer\nfolders: [%q]\n", folder))
+	require.NoError(t, b.AddInputYAML("ebp:\n"+strings.ReplaceAll(config, "\n", "\n  ")))
+	require.NoError(t, b.AddProcessorYAML("mapping: 'root = if batch_index() % 4 == 1 { deleted() }'"))
+	require.NoError(t, b.AddOutputYAML("refusing: {}"))
+	require.NoError(t, b.SetLoggerYAML("level: NONE"))
+	stream, err := b.Build()
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	require.NoError(t, stream.Run(ctx))
+	assert.True(t, out.refused)
+	assert.Len(t, out.got, 15)
+}
+
 func TestClosingStopsAtOnceWhateverItWaitsFor(t *testing.T) {
 	for name, c := range map[string]struct {
 		config string
