@@ -475,3 +475,18 @@ func TestARunWithoutASignInEndsAndSaysWhy(t *testing.T) {
 	require.ErrorIs(t, in.Connect(t.Context()), service.ErrEndOfInput)
 	assert.Zero(t, w.sandbox.CallCount())
 }
+
+func TestTheConnectionCanBeTestedForOneCall(t *testing.T) {
+	w := newWire(t, sandbox.Options{Rows: 5})
+	in, err := newInput(t, w.config(t, "resource: gescom.generic_query\ntable: Customer\nfolders: [\"*\"]\n"))
+	require.NoError(t, err)
+	results := in.ConnectionTest(t.Context())
+	require.Len(t, results, 1)
+	require.NoError(t, results[0].Err)
+	assert.Equal(t, 1, w.sandbox.CallCount())
+
+	in, err = newInput(t, strings.Replace(w.config(t, "resource: gescom.folders\n"), w.sandbox.Credentials().SubscriptionKey, "wrong-key", 1))
+	require.NoError(t, err)
+	results = in.ConnectionTest(t.Context())
+	require.ErrorContains(t, results[0].Err, "check subscription_key")
+}

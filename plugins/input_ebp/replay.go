@@ -14,15 +14,18 @@ import (
 // identities back by position: afterwards an error names the wrong message, which is
 // delivered twice, and the refused one is lost. Delivering some of a page twice is
 // what a destination must be able to take anyway; so no error names a message here.
-func replayed(conf *service.ParsedConfig, in service.BatchInput) (service.BatchInput, error) {
+func replayed(conf *service.ParsedConfig, in *input) (service.BatchInput, error) {
 	on, err := conf.FieldBool(service.AutoRetryNacksToggleFieldName)
 	if err != nil || !on {
 		return in, err
 	}
-	return &wholePages{BatchInput: service.AutoRetryNacksBatched(in)}, nil
+	return &wholePages{BatchInput: service.AutoRetryNacksBatched(in), in: in}, nil
 }
 
-type wholePages struct{ service.BatchInput }
+type wholePages struct {
+	service.BatchInput
+	in *input
+}
 
 // ReadBatch implements service.BatchInput.
 func (w *wholePages) ReadBatch(ctx context.Context) (service.MessageBatch, service.AckFunc, error) {
