@@ -7,6 +7,11 @@
 // nothing else is done before it is in the store. A token is saved before the access
 // token that came with it is used.
 //
+// A renewal that has begun is therefore finished whoever stops waiting for it: it runs
+// under its own time limit, not under the caller's context. Before the exchange a note
+// of the attempt is written, which also finds out whether the store can be written
+// while the old token is still good.
+//
 // All processes that share a store take turns under a lease, and look into the store
 // after taking it: what another has obtained meanwhile is used, not renewed again.
 package auth
@@ -86,6 +91,9 @@ type record struct {
 	Seed string `json:"seed,omitempty"`
 	// Refused is true once EBP has refused RefreshToken.
 	Refused bool `json:"refused,omitempty"`
+	// Renewing is when an exchange of RefreshToken was begun whose outcome is not
+	// recorded yet.
+	Renewing time.Time `json:"renewing,omitzero"`
 }
 
 // Source gives access tokens. It may be used by many goroutines at once, and there is
@@ -139,32 +147,62 @@ func digest(s string) string {
 }
 
 // Token returns an access token that is good for at least a minute more. Its errors
-// are of type *Error, or the context's.
+// are of type *Error, or the context's. A caller that stops waiting does not stop a
+// renewal that has begun.
 func (s *Source) Token(ctx context.Context) (string, error) {
 	if t := s.ready(); t != "" {
 		return t, nil
 	}
 	select {
 	case <-s.turn:
-		defer func() { s.turn <- struct{}{} }()
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
 	if t := s.ready(); t != "" {
+		s.turn <- struct{}{}
 		return t, nil // somebody renewed it while we waited
 	}
-	t, err := s.renew(ctx)
-	if err != nil {
-		if ctx.Err() != nil {
-			return "", ctx.Err()
-		}
-		var e *Error
-		if !errors.As(err, &e) {
-			err = &Error{Profile: s.cfg.Profile, Err: err}
-		}
-		return "", err
+	type result struct {
+		token string
+		err   error
 	}
-	return t, nil
+	done := make(chan result, 1)
+	go func() {
+		token, err := s.takeTurn(ctx)
+		s.turn <- struct{}{} // before the result: who has it may want the next turn
+		done <- result{token, err}
+	}()
+	select {
+	case r := <-done:
+		return r.token, s.wrap(ctx, r.err)
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+// wrap makes an error one of the types that Token promises.
+func (s *Source) wrap(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return err
+	}
+	return &Error{Profile: s.cfg.Profile, Err: err}
+}
+
+// Wait returns when no renewal is under way, or when ctx ends. A process that is about
+// to end waits, so as not to lose a token that is on its way.
+func (s *Source) Wait(ctx context.Context) {
+	select {
+	case <-s.turn:
+		s.turn <- struct{}{}
+	case <-ctx.Done():
+	}
 }
 
 func (s *Source) ready() string {
@@ -185,18 +223,23 @@ func (s *Source) Refused(token string) {
 	}
 }
 
-// leaseTime bounds a turn at the store, token call included.
-const leaseTime = 2 * time.Minute
+// turnTime bounds what is done once the lease is held, the token call included.
+const turnTime = time.Minute
 
-func (s *Source) renew(ctx context.Context) (string, error) {
-	leaseCtx, cancel := context.WithTimeout(ctx, leaseTime)
-	defer cancel()
-	release, err := s.cfg.Store.Lease(leaseCtx, s.key)
+// takeTurn waits for the lease as long as the caller does, and then renews under a time
+// limit of its own.
+func (s *Source) takeTurn(ctx context.Context) (string, error) {
+	release, err := s.cfg.Store.Lease(ctx, s.key)
 	if err != nil {
-		return "", fmt.Errorf("waiting for the token in %s: %w", s.cfg.Store, err)
+		return "", fmt.Errorf("waiting for the sign-in in %s: %w", s.cfg.Store, err)
 	}
 	defer release()
+	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), turnTime)
+	defer cancel()
+	return s.renew(own)
+}
 
+func (s *Source) renew(ctx context.Context) (string, error) {
 	if err := s.save(ctx); err != nil { // from a time when the store could not be written
 		return "", err
 	}
@@ -257,17 +300,40 @@ func (s *Source) load(ctx context.Context) error {
 	return nil
 }
 
+// save writes current if it is newer than the store. Where somebody else has written
+// meanwhile, the newer of the two records stays.
 func (s *Source) save(ctx context.Context) error {
 	if !s.unsaved {
 		return nil
 	}
+	err := s.put(ctx)
+	if !errors.Is(err, state.ErrConflict) {
+		return err
+	}
+	ours := s.current
+	if err := s.load(ctx); err != nil {
+		return err
+	}
+	if s.current.RefreshToken == ours.RefreshToken && s.current.Refused == ours.Refused && s.current.Renewing.IsZero() {
+		s.unsaved = false // it was written after all; only the news of it was lost
+		return nil
+	}
+	if !s.current.Refused && s.current.Obtained.After(ours.Obtained) {
+		s.unsaved = false // somebody has signed in since
+		return nil
+	}
+	s.current = ours
+	return s.put(ctx)
+}
+
+func (s *Source) put(ctx context.Context) error {
 	value, err := json.Marshal(s.current)
 	if err != nil {
 		return fmt.Errorf("encoding the sign-in: %w", err)
 	}
 	v, err := s.cfg.Store.Put(ctx, s.key, value, s.version)
 	if err != nil {
-		return fmt.Errorf("saving the new refresh token in %s: %w", s.cfg.Store, err)
+		return fmt.Errorf("saving the sign-in in %s: %w", s.cfg.Store, err)
 	}
 	s.version, s.unsaved = v, false
 	return nil
@@ -298,10 +364,17 @@ func (s *Source) refused(why string) error {
 
 // exchange trades a refresh token for new ones, and saves them before use.
 func (s *Source) exchange(ctx context.Context, refresh, seed string) (string, error) {
+	interrupted := s.current.Renewing
+	s.current.Renewing, s.unsaved = s.cfg.Now(), true
+	if err := s.save(ctx); err != nil {
+		// Nothing is lost: the token is still unused.
+		s.unsaved = false
+		return "", err
+	}
 	ctx = context.WithValue(ctx, oauth2.HTTPClient, s.cfg.HTTP)
 	t, err := s.oauth.TokenSource(ctx, &oauth2.Token{RefreshToken: refresh}).Token()
 	if err != nil {
-		return "", s.exchangeFailed(ctx, err, seed)
+		return "", s.exchangeFailed(ctx, err, seed, interrupted)
 	}
 	s.cfg.Redactor.Add(t.AccessToken, t.RefreshToken)
 	now := s.cfg.Now()
@@ -324,7 +397,8 @@ func (s *Source) exchange(ctx context.Context, refresh, seed string) (string, er
 }
 
 // exchangeFailed tells a refusal, which is remembered, from an error that passes.
-func (s *Source) exchangeFailed(ctx context.Context, err error, seed string) error {
+// interrupted is when an earlier exchange of the same token was begun and never ended.
+func (s *Source) exchangeFailed(ctx context.Context, err error, seed string, interrupted time.Time) error {
 	var answer *oauth2.RetrieveError
 	if !errors.As(err, &answer) {
 		return errors.New(s.cfg.Redactor.String(err.Error()))
@@ -339,7 +413,7 @@ func (s *Source) exchangeFailed(ctx context.Context, err error, seed string) err
 	said = s.cfg.Redactor.String(fmt.Sprintf("%s answered %d (%s)", s.cfg.URL.Host, answer.Response.StatusCode, said))
 	switch answer.ErrorCode {
 	case "invalid_grant":
-		s.current.Refused = true
+		s.current.Refused, s.current.Renewing = true, time.Time{}
 		if seed != "" {
 			s.current.Seed = seed
 		}
@@ -347,9 +421,22 @@ func (s *Source) exchangeFailed(ctx context.Context, err error, seed string) err
 		if err := s.save(ctx); err != nil {
 			return err
 		}
+		if seed == "" && !interrupted.IsZero() {
+			said += fmt.Sprintf("; a renewal begun at %s ended before its answer could be saved, and had used the token up", interrupted.Format(time.RFC3339))
+		}
 		return &Error{Profile: s.cfg.Profile, Refused: true, Err: fmt.Errorf("%s: %w", said, errGrantRefused)}
 	case "invalid_client", "unauthorized_client":
+		s.noteUnused(ctx, interrupted)
 		return s.refused(said + ": check oauth2.client_id and oauth2.client_secret")
 	}
 	return errors.New(said)
+}
+
+// noteUnused takes the note of an attempt back that certainly used no token. It does
+// not matter if that fails.
+func (s *Source) noteUnused(ctx context.Context, interrupted time.Time) {
+	s.current.Renewing, s.unsaved = interrupted, true
+	if err := s.save(ctx); err != nil {
+		s.unsaved = false
+	}
 }

@@ -91,10 +91,11 @@ func (f *failing) Put(ctx context.Context, key string, value []byte, v state.Ver
 func TestARotatedTokenIsSavedBeforeItsAccessTokenIsUsed(t *testing.T) {
 	s := newServer(t)
 	store := &failing{Store: state.NewMemory()}
-	store.fail.Store(true)
+	s.answer = func(http.ResponseWriter) bool { store.fail.Store(true); return false } // while the answer is on its way
 	source := s.source(t, store)
 	_, err := source.Token(t.Context())
 	require.ErrorContains(t, err, "no space left on device", "an access token was given out before its refresh token was safe")
+	s.answer = nil
 	_, err = source.Token(t.Context())
 	require.ErrorContains(t, err, "no space left on device")
 	store.fail.Store(false)
@@ -257,17 +258,132 @@ func TestADamagedStoreStopsInsteadOfBurningTheSeed(t *testing.T) {
 	assert.Empty(t, s.forms)
 }
 
-func TestCancellationStopsAtOnce(t *testing.T) {
+func TestACallerThatStopsWaitingDoesNotStopARenewal(t *testing.T) {
+	for _, when := range []string{"before the answer", "after the answer"} {
+		t.Run(when, func(t *testing.T) {
+			s := newServer(t)
+			answered := make(chan struct{})
+			release := make(chan struct{})
+			s.answer = func(http.ResponseWriter) bool {
+				close(answered)
+				<-release
+				return false
+			}
+			slow := &slowStore{Store: state.NewFile(t.TempDir()), hold: make(chan struct{})}
+			source := s.source(t, slow)
+			ctx, cancel := context.WithCancel(t.Context())
+			returned := make(chan error, 1)
+			go func() {
+				_, err := source.Token(ctx)
+				returned <- err
+			}()
+			<-answered
+			if when == "before the answer" {
+				cancel()
+				require.ErrorIs(t, <-returned, context.Canceled)
+				close(slow.hold)
+				close(release)
+			} else {
+				slow.holding.Store(true)
+				close(release)
+				time.Sleep(20 * time.Millisecond) // the answer is there, saving it takes long
+				cancel()
+				require.ErrorIs(t, <-returned, context.Canceled)
+				close(slow.hold)
+			}
+			source.Wait(t.Context())
+			s.answer = nil
+			// The next run has the sign-in.
+			_, err := s.source(t, slow.Store).Token(t.Context())
+			require.NoError(t, err)
+			assert.Zero(t, s.replays)
+		})
+	}
+}
+
+// slowStore holds writes back while told to.
+type slowStore struct {
+	state.Store
+	holding atomic.Bool
+	hold    chan struct{}
+}
+
+func (s *slowStore) Put(ctx context.Context, key string, value []byte, v state.Version) (state.Version, error) {
+	if s.holding.Load() {
+		<-s.hold
+	}
+	return s.Store.Put(ctx, key, value, v)
+}
+
+// lossy is a store that writes and then says that it did not.
+type lossy struct {
+	state.Store
+	lose atomic.Int32
+}
+
+func (l *lossy) Put(ctx context.Context, key string, value []byte, v state.Version) (state.Version, error) {
+	next, err := l.Store.Put(ctx, key, value, v)
+	if err == nil && l.lose.Add(-1) == 0 {
+		return 0, errors.New("sync: input/output error")
+	}
+	return next, err
+}
+
+func TestAWriteThatSucceededAndSaidOtherwiseBlocksNothing(t *testing.T) {
+	for nth := int32(1); nth <= 2; nth++ { // the note before the exchange, the token after it
+		s := newServer(t)
+		store := &lossy{Store: state.NewMemory()}
+		store.lose.Store(nth)
+		source := s.source(t, store)
+		_, err := source.Token(t.Context())
+		require.ErrorContains(t, err, "input/output error")
+		token, err := source.Token(t.Context())
+		require.NoError(t, err)
+		assert.NotEmpty(t, token)
+		assert.Zero(t, s.replays)
+	}
+}
+
+func TestOfTwoUnsavedRecordsTheNewerSignInStays(t *testing.T) {
 	s := newServer(t)
-	release := make(chan struct{})
-	s.answer = func(http.ResponseWriter) bool { <-release; return false }
-	defer close(release)
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	start := time.Now()
-	_, err := s.source(t, state.NewMemory()).Token(ctx)
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-	assert.Less(t, time.Since(start), 2*time.Second)
+	store := &failing{Store: state.NewMemory()}
+	source := s.source(t, store)
+	s.answer = func(http.ResponseWriter) bool { store.fail.Store(true); return false } // the disk fills up during the call
+	_, err := source.Token(t.Context())
+	require.ErrorContains(t, err, "no space left")
+	s.answer = nil
+	store.fail.Store(false)
+
+	// Somebody signs in anew while the first process still holds what it could not save.
+	s.valid["newest-token"] = true
+	u, _ := url.Parse(s.URL)
+	r, err := store.Get(t.Context(), Key(u, "client", "default"))
+	require.NoError(t, err)
+	_, err = store.Put(t.Context(), Key(u, "client", "default"), []byte(`{"refresh_token":"newest-token","obtained":"2999-01-01T00:00:00Z"}`), r.Version)
+	require.NoError(t, err)
+	_, err = source.Token(t.Context())
+	require.NoError(t, err)
+	assert.Zero(t, s.replays)
+	assert.Equal(t, "newest-token", s.forms[len(s.forms)-1].Get("refresh_token"))
+}
+
+func TestAFullDiskIsFoundBeforeTheTokenIsUsed(t *testing.T) {
+	s := newServer(t)
+	store := &failing{Store: state.NewMemory()}
+	store.fail.Store(true)
+	_, err := s.source(t, store).Token(t.Context())
+	require.ErrorContains(t, err, "no space left")
+	assert.Empty(t, s.forms, "a token was used that its successor could not be saved for")
+}
+
+func TestANewStartAfterADeathDuringRenewalSaysWhatHappened(t *testing.T) {
+	s := newServer(t)
+	store := state.NewMemory()
+	u, _ := url.Parse(s.URL)
+	_, err := store.Put(t.Context(), Key(u, "client", "default"), []byte(`{"refresh_token":"used-up","renewing":"2026-01-02T03:04:05Z"}`), 0)
+	require.NoError(t, err)
+	_, err = s.source(t, store, func(c *Config) { c.Seed = "" }).Token(t.Context())
+	require.ErrorContains(t, err, "a renewal begun at 2026-01-02T03:04:05Z ended before its answer could be saved")
 }
 
 func TestTheStoredRecordIsJSONWithoutTheSeedItself(t *testing.T) {

@@ -29,14 +29,21 @@ import (
 // value are read on their own, by the next key column: a level below. Rows of it that
 // were already returned are left out.
 //
-// Two checks guard the assumption that the server does what it is asked: a row that
-// was returned before must not come again, and where the server says that rows remain
-// it must return some.
+// The server may take two spellings for the same value ('ART1' and 'art1'), or not: we
+// do not know its collation. As soon as both come in a row, the value is read on its
+// own as well, where the server's own idea of equality selects the rows.
+//
+// Three checks guard the assumption that the server does what it is asked: a row that
+// was returned before must not come again; where the server says that rows remain it
+// must return some; and the number of rows that remain must fall by those returned.
+// When it has fallen by more, rows were deleted, or passed over: the range of the last
+// page is read once more, and what was not in it is returned.
 type keyReader struct {
 	*requests
-	levels   []*level // the innermost last; empty when all is read
-	recent   map[string]bool
-	skip     map[string]bool
+	levels   []*level        // the innermost last; empty when all is read
+	recent   map[string]bool // ids of the last page
+	older    map[string]bool // ids of the one before
+	skip     map[string]bool // ids returned before a level below was opened
 	total    int
 	started  bool
 	returned int
@@ -47,12 +54,15 @@ type keyReader struct {
 type level struct {
 	within filter.Node // the rows of this level
 	column int         // index of the key column it orders by
-	last   records.Field
-	group  [][][]byte // keys of the rows read whose value is last
+	first  records.Field
+	last   records.Field // first and last value of the last page
+	group  [][][]byte    // keys of the rows read whose value is last, in any spelling
+	mixed  bool          // the rows of group spell it differently
+	left   int           // rows that should remain, -1 if not known
 }
 
 func newKeyReader(r *requests) *keyReader {
-	return &keyReader{requests: r, levels: []*level{{}}, recent: map[string]bool{}, total: -1}
+	return &keyReader{requests: r, levels: []*level{{left: -1}}, total: -1}
 }
 
 func (k *keyReader) Promise() string {
@@ -70,8 +80,9 @@ func (k *keyReader) Next(ctx context.Context) (*Page, error) {
 	for len(k.levels) > 0 {
 		p, err := k.step(ctx)
 		if err != nil {
-			if errors.As(err, new(*unfitError)) {
-				return k.unfit(ctx, err)
+			var unfit *unfitError
+			if errors.As(err, &unfit) {
+				return k.unfit(ctx, unfit)
 			}
 			return nil, err
 		}
@@ -84,61 +95,134 @@ func (k *keyReader) Next(ctx context.Context) (*Page, error) {
 }
 
 // unfitError says that a list cannot be read by key.
-type unfitError struct{ error }
+type unfitError struct {
+	error
+	order bool // EBP does not even order by the key
+}
 
 // unfit reads on by offset if that is allowed. The rows read so far are the first
 // ones in the order of the key.
-func (k *keyReader) unfit(ctx context.Context, err error) (*Page, error) {
-	if !k.AllowOffset || len(k.levels) > 1 {
+func (k *keyReader) unfit(ctx context.Context, err *unfitError) (*Page, error) {
+	if !k.AllowOffset {
 		return nil, fmt.Errorf("%w; set allow_offset: true to read it by position, which is complete only while nothing is inserted or deleted", err)
 	}
+	if len(k.levels) > 1 || err.order && k.returned > 0 {
+		return nil, fmt.Errorf("%w; reading on by position is not possible from here", err)
+	}
 	k.Warn("%v: reading it by position (allow_offset)", err)
-	k.fallback = newOffsetReader(k.requests, k.returned > 0)
-	k.fallback.offset = k.returned
-	k.fallback.total = k.total
+	k.fallback = newOffsetReader(k.requests, !err.order)
+	k.fallback.offset, k.fallback.total, k.fallback.withKey = k.returned, k.total, !err.order
 	return k.fallback.Next(ctx)
 }
 
-// step makes one call and returns what is new in it.
+// step makes one call, or one more to look at what seems to be missing, and returns
+// what is new.
 func (k *keyReader) step(ctx context.Context) (*Page, error) {
 	lv := k.levels[len(k.levels)-1]
-	if lv.last != nil && len(lv.group) > 0 && !k.fits(lv) {
+	if lv.last != nil && len(lv.group) > 0 && (lv.mixed || !k.fits(lv)) {
 		return nil, k.descend(lv)
 	}
 	condition, err := k.encoded(lv)
 	if err != nil {
 		return nil, err
 	}
-	if n, most := k.caller.URLBytes(k.build(lv, condition, k.PageSize.Get())), k.caller.MaxURLBytes(); n > most {
+	if n, most := k.caller.URLBytes(k.build(lv, condition, k.PageSize.Get(), 0)), k.caller.MaxURLBytes(); n > most {
 		return nil, fmt.Errorf("reading %s: the URL would have %d bytes, more than http.max_url_bytes (%d): ask for fewer columns, or raise it", k.what(), n, most)
 	}
-	cut, _, err := k.fetch(ctx, func(size int) ebp.Request { return k.build(lv, condition, size) })
+	cut, _, err := k.fetch(ctx, func(size int) ebp.Request { return k.build(lv, condition, size, 0) })
 	if err != nil {
 		return nil, k.explain(err)
+	}
+	if len(cut.Records) == 0 && cut.Total > 0 {
+		return nil, &unfitError{error: fmt.Errorf("reading %s: EBP says that %d records remain and returned none", k.what(), cut.Total)}
+	}
+	var fresh []records.Record
+	if cut.Total >= 0 && cut.Total < lv.left {
+		if fresh, err = k.lookAgain(ctx, lv); err != nil {
+			return nil, err
+		}
 	}
 	if !k.started {
 		k.started, k.total = true, cut.Total
 	}
-	if len(cut.Records) == 0 && cut.Total > 0 {
-		return nil, &unfitError{fmt.Errorf("reading %s: EBP says that %d records remain and returned none", k.what(), cut.Total)}
-	}
-	fresh, err := k.take(lv, cut.Records)
+	more, err := k.take(lv, cut.Records)
 	if err != nil {
 		return nil, err
 	}
-	if len(cut.Records) == 0 || cut.Total >= 0 && cut.Total <= len(cut.Records) {
+	lv.left = -1
+	if cut.Total >= len(cut.Records) {
+		lv.left = cut.Total - len(cut.Records)
+	}
+	// A total below what came contradicts itself: then only an empty page is the end.
+	if len(cut.Records) == 0 || cut.Total == len(cut.Records) {
 		k.ascend()
 	}
-	return k.page(fresh, k.total), nil
+	return k.page(append(fresh, more...), k.total), nil
+}
+
+// lookAgain reads the range of the last page once more and returns the rows that were
+// not returned: passed over, or inserted since.
+func (k *keyReader) lookAgain(ctx context.Context, lv *level) ([]records.Record, error) {
+	from, err := k.compare(lv.column, filter.UpperOrEqual, lv.first)
+	if err != nil {
+		return nil, err
+	}
+	to, err := k.compare(lv.column, filter.LowerOrEqual, lv.last)
+	if err != nil {
+		return nil, err
+	}
+	text, err := filter.Encode(filter.And(lv.within, from, to))
+	if err != nil {
+		return nil, err
+	}
+	var missed []records.Record
+	seen := map[string]bool{}
+	for offset := 0; ; {
+		cut, _, err := k.fetch(ctx, func(size int) ebp.Request { return k.build(lv, text, size, offset) })
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range cut.Records {
+			id, err := k.identify(row)
+			if err != nil {
+				return nil, err
+			}
+			if seen[id] && len(k.key) == 1 {
+				return nil, &unfitError{error: fmt.Errorf("reading %s: several records have the %s %s, so that it cannot be read by it", k.what(), k.key[0], id)}
+			}
+			if !seen[id] && !k.recent[id] && !k.older[id] && !k.skip[id] {
+				missed = append(missed, row)
+			}
+			seen[id] = true
+		}
+		offset += len(cut.Records)
+		if len(cut.Records) == 0 || offset >= cut.Total {
+			break
+		}
+	}
+	if len(missed) > 0 {
+		k.Warn("%s: %d records were not where they should have been in the order of %s and were read in a second look", k.what(), len(missed), k.key[lv.column])
+	}
+	return missed, nil
 }
 
 // explain marks the refusals that reading by position may get around.
 func (k *keyReader) explain(err error) error {
 	var e *apierror.Error
 	if errors.As(err, &e) && e.Status == http.StatusBadRequest && (!k.known || k.returned > 0) {
-		return &unfitError{fmt.Errorf("reading %s by its key %s: %w", k.what(), k.key[0], err)}
+		return &unfitError{error: fmt.Errorf("reading %s by its key %s: %w", k.what(), k.key[0], err), order: k.returned == 0}
 	}
 	return err
+}
+
+// identify returns the key of a row as text.
+func (k *keyReader) identify(row records.Record) (string, error) {
+	for i, name := range k.key {
+		if _, ok := records.Text(row.Fields[i]); !ok {
+			return "", &unfitError{error: fmt.Errorf("reading %s: a record has no %s", k.what(), name), order: row.Fields[i] == nil && k.returned == 0}
+		}
+	}
+	return keyText(row.Fields[:len(k.key)]), nil
 }
 
 // take checks the rows of an answer, notes the last of them, and returns those that
@@ -146,41 +230,42 @@ func (k *keyReader) explain(err error) error {
 func (k *keyReader) take(lv *level, rows []records.Record) ([]records.Record, error) {
 	fresh := make([]records.Record, 0, len(rows))
 	seen := make(map[string]bool, len(rows))
-	for _, row := range rows {
-		if len(row.Fields) == 0 {
-			return nil, &unfitError{fmt.Errorf("reading %s: a record is no object", k.what())}
+	before, size := lv.last, len(lv.group)
+	for i, row := range rows {
+		id, err := k.identify(row)
+		if err != nil {
+			return nil, err
 		}
-		key := row.Fields[:len(k.key)]
-		for i, f := range key {
-			if _, ok := records.Text(f); !ok {
-				return nil, &unfitError{fmt.Errorf("reading %s: a record has no %s", k.what(), k.key[i])}
-			}
-		}
-		id := keyText(key)
-		value := key[lv.column]
-		again, twice := k.recent[id], seen[id]
-		seen[id] = true
 		switch {
 		case k.skip[id]:
-			// Returned on the level above, before its rows were too many.
-		case again && len(k.key) > 1 && lv.last != nil && lv.column < len(k.key)-1 && !lv.last.Same(value) && lv.last.SameFold(value):
-			// The server takes the two values for the same and could not know that
-			// this row was read under the other spelling.
-			continue
-		case again || twice:
-			return nil, &unfitError{fmt.Errorf("reading %s: EBP returned the record %s again; it does not keep to the condition on %s", k.what(), id, k.key[lv.column])}
+			// Returned on the level above, before its rows were read on their own.
+		case k.recent[id] || seen[id]:
+			return nil, &unfitError{error: fmt.Errorf("reading %s: EBP returned the record %s again; it does not keep to the condition on %s", k.what(), id, k.key[lv.column])}
 		default:
 			fresh = append(fresh, row)
 		}
-		if !lv.last.Same(value) {
-			lv.last, lv.group = records.Field(value), nil
+		seen[id] = true
+		value := row.Fields[lv.column]
+		switch {
+		case lv.last.Same(value):
+		case lv.last != nil && lv.last.SameFold(value):
+			lv.mixed = true
+		default:
+			lv.group, lv.mixed = nil, false
+		}
+		lv.last = records.Field(value)
+		if i == 0 {
+			lv.first = lv.last
 		}
 		if lv.column < len(k.key)-1 {
-			lv.group = append(lv.group, key)
+			lv.group = append(lv.group, row.Fields[:len(k.key)])
 		}
 	}
-	if len(seen) > 0 {
-		k.recent = seen
+	if len(rows) > 0 && len(fresh) == 0 && before.Same(lv.last) && size == len(lv.group) {
+		return nil, &unfitError{error: fmt.Errorf("reading %s: EBP returns the same records of %s again and again", k.what(), k.key[lv.column])}
+	}
+	if len(rows) > 0 {
+		k.older, k.recent = k.recent, seen
 	}
 	return fresh, nil
 }
@@ -197,16 +282,18 @@ func (k *keyReader) descend(lv *level) error {
 	if err != nil {
 		return err
 	}
-	lv.group = nil // read on after this value once the level below is done
-	k.levels = append(k.levels, &level{within: filter.And(lv.within, eq), column: lv.column + 1})
-	k.recent = map[string]bool{}
+	// Once the level below is done, this one reads on after the value. How many rows
+	// remain then is not known: those below were never counted apart.
+	lv.group, lv.mixed, lv.left = nil, false, -1
+	k.levels = append(k.levels, &level{within: filter.And(lv.within, eq), column: lv.column + 1, left: -1})
+	k.recent, k.older = nil, nil
 	return nil
 }
 
 func (k *keyReader) ascend() {
 	k.levels = k.levels[:len(k.levels)-1]
 	if len(k.levels) == 1 {
-		k.skip = nil
+		k.skip, k.recent, k.older = nil, nil, nil
 	}
 }
 
@@ -311,10 +398,10 @@ func (k *keyReader) encoded(lv *level) (string, error) {
 	return filter.Encode(condition)
 }
 
-func (k *keyReader) build(lv *level, condition string, size int) ebp.Request {
+func (k *keyReader) build(lv *level, condition string, size, offset int) ebp.Request {
 	req := k.request(true)
 	req.Query.Set(catalog.ParamOrder, k.column(k.key[lv.column]))
-	req.Query.Set(catalog.ParamOffset, "0")
+	req.Query.Set(catalog.ParamOffset, itoa(offset))
 	req.Query.Set(catalog.ParamLimit, itoa(size))
 	if condition != "" {
 		req.Query.Set(catalog.ParamWhere, condition)
@@ -328,5 +415,5 @@ func (k *keyReader) fits(lv *level) bool {
 	if err != nil {
 		return true // step meets the error again and returns it
 	}
-	return k.caller.URLBytes(k.build(lv, condition, k.PageSize.Get())) <= k.caller.MaxURLBytes()
+	return k.caller.URLBytes(k.build(lv, condition, k.PageSize.Get(), 0)) <= k.caller.MaxURLBytes()
 }

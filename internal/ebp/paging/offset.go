@@ -115,31 +115,36 @@ func (o *offsetReader) notice(p *Page) {
 	o.before = keys
 }
 
-// advance moves on where the answer says how many records there are.
+// advance moves on where the answer says how many records there are. Only a total that
+// is met exactly ends the list: one that was passed contradicts what came, or rows were
+// deleted meanwhile, and the next page tells.
 func (o *offsetReader) advance(p *records.Page) error {
 	n := len(p.Records)
 	if n == 0 && p.Total > o.offset {
 		return fmt.Errorf("reading %s: EBP says there are %d records and returned none from position %d on", o.what(), p.Total, o.offset)
 	}
 	o.offset += n
-	o.done = o.offset >= p.Total
+	o.done = o.offset == p.Total
 	return nil
 }
 
-// advanceBlind moves on where it does not. A page that is not full ends the list. A
-// server that takes no notice of take sends more than was asked for: that is
-// everything. One that takes no notice of skip sends the same page again.
+// advanceBlind moves on where it does not say: until an empty page, since a page that
+// is not full may have been capped by the server. A server that takes no notice of take
+// sends more than was asked for: that is everything. One that takes no notice of skip
+// sends the same page again.
 func (o *offsetReader) advanceBlind(p *records.Page, size int) {
 	n := len(p.Records)
 	if o.offset > 0 && n == len(o.last) && sameRecords(p.Records, o.last) {
-		o.Warn("%s takes no notice of the position: its first page is taken for the whole list of %d records", o.what(), o.offset)
+		if n >= size {
+			o.Warn("%s takes no notice of the position: its first page is taken for the whole list of %d records", o.what(), o.offset)
+		}
 		p.Records = nil
 		o.done = true
 		return
 	}
 	o.offset += n
 	o.last = p.Records
-	o.done = n != size
+	o.done = n == 0 || n > size
 }
 
 func sameRecords(a, b []records.Record) bool {

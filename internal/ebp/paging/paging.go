@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -225,12 +226,12 @@ func hasFold(q url.Values, name string) bool {
 // DATEDIFF(day, DocumentDate, ToDate) < Duration (L2157), which has no lower bound:
 // every document dated after ToDate has a negative difference.
 func coverEverything(q url.Values, duration string) {
-	if hasFold(q, "ToDate") {
-		q.Set(duration, "100000")
-		return
+	if !hasFold(q, "ToDate") {
+		q.Set("ToDate", "1800-01-01T00:00:00")
 	}
-	q.Set("ToDate", "1800-01-01T00:00:00")
-	q.Set(duration, "30")
+	// 273 years: back beyond the first date that SQL Server's datetime knows, 1753,
+	// which stands for "no date" in places.
+	q.Set(duration, "100000")
 }
 
 // fetch makes a call that asks for size records and cuts its answer. When the answer
@@ -248,6 +249,9 @@ func (r *requests) fetch(ctx context.Context, build func(size int) ebp.Request) 
 		}
 		if err != nil {
 			return nil, size, err
+		}
+		if a.Status == http.StatusNoContent {
+			return &records.Page{Total: 0}, size, nil
 		}
 		p, err := records.Split(a.Body, r.layout)
 		if err != nil {

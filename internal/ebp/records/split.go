@@ -124,20 +124,18 @@ func isOneOf(name []byte, keys []string) bool {
 	return false
 }
 
+// readTotal reads the number of records. What is no number of records is taken for not
+// said: the list is then read until it ends.
 func (p *Page) readTotal(s *scanner) error {
 	start := s.i
 	if err := s.value(); err != nil {
 		return err
 	}
-	raw := string(s.data[start:s.i])
-	if raw == "null" {
-		return nil
+	// Numbers come as strings in places (L1392).
+	n, err := strconv.Atoi(string(bytes.Trim(s.data[start:s.i], `"`)))
+	if err == nil && n >= 0 {
+		p.Total = n
 	}
-	n, err := strconv.Atoi(raw)
-	if err != nil || n < 0 {
-		return fmt.Errorf("%w: its number of records is %s", ErrNoRecords, raw)
-	}
-	p.Total = n
 	return nil
 }
 
@@ -297,5 +295,9 @@ type Field []byte
 // Same reports whether v is written with the same bytes.
 func (f Field) Same(v []byte) bool { return bytes.Equal(f, v) }
 
-// SameFold reports whether v differs in casing only.
-func (f Field) SameFold(v []byte) bool { return bytes.EqualFold(f, v) }
+// SameFold reports whether a server might take v for the same text: it differs only in
+// casing or in spaces at its end.
+func (f Field) SameFold(v []byte) bool {
+	trim := func(b []byte) []byte { return bytes.TrimRight(bytes.TrimSuffix(b, []byte(`"`)), " ") }
+	return bytes.EqualFold(trim(f), trim(v))
+}
