@@ -70,7 +70,7 @@ func weight(r rune) (primary, secondary int) {
 	case 'œ':
 		return 0x2000 + int('o'-'a')*4 + 1, 0
 	case 'æ':
-		return 0x2000 + int('a'-'a')*4 + 1, 0
+		return 0x2000 + 1, 0 // right after the letter a
 	}
 	return 0x10000 + int(r), 0
 }

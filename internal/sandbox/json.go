@@ -60,10 +60,10 @@ func writeValue(b *bytes.Buffer, k kind, v any) {
 	case nil:
 		b.WriteString("null")
 	case int64:
-		switch {
-		case k == kindBool:
+		switch k {
+		case kindBool:
 			b.WriteString(strconv.FormatBool(v != 0))
-		case k == kindText || k == kindGUID || k == kindDate:
+		case kindText, kindGUID, kindDate:
 			b.WriteByte('"')
 			b.WriteString(itoa(v))
 			b.WriteByte('"')

@@ -146,7 +146,7 @@ func ParseURL(raw string) (Options, error) {
 	o := DefaultOptions()
 	rest, ok := strings.CutPrefix(raw, "sandbox:")
 	if !ok {
-		return o, fmt.Errorf("%q is not a sandbox address: it must start with sandbox:", raw)
+		return o, fmt.Errorf("%q is not a sandbox address: it must start with \"sandbox:\"", raw)
 	}
 	rest = strings.TrimPrefix(rest, "//")
 	if rest != "" && !strings.HasPrefix(rest, "?") {

@@ -74,7 +74,7 @@ type RecordsPlace struct {
 	Whole bool `json:"whole,omitempty"`
 }
 
-// RecordsAt, BareArray and WholeBody are the places an answer's records can be.
+// RecordsAt is an answer whose member of one of these names holds the records.
 func RecordsAt(keys ...string) RecordsPlace { return RecordsPlace{Keys: keys} }
 
 var (

@@ -72,6 +72,9 @@ func (k *keyReader) Promise() string {
 	return "read by key (" + strings.Join(k.key, ", ") + "): every record that exists throughout is read once"
 }
 
+// ByKey implements Reader.
+func (k *keyReader) ByKey() bool { return k.fallback == nil }
+
 // Next implements Reader.
 func (k *keyReader) Next(ctx context.Context) (*Page, error) {
 	if k.fallback != nil {

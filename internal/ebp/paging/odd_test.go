@@ -2,7 +2,9 @@ package paging_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -122,8 +124,7 @@ func TestAServerThatOrdersByNothingLosesNoRowUnnoticed(t *testing.T) {
 
 func TestDeletionsAheadCostOneLookAndNoRow(t *testing.T) {
 	ids := []string{"a", "b", "c", "d", "e", "f", "g"}
-	var f *fake
-	f = &fake{t: t, do: func(call int, q url.Values) (string, error) {
+	f := &fake{t: t, do: func(call int, q url.Values) (string, error) {
 		if call == 2 {
 			ids = []string{"a", "b", "bb", "c", "d", "f", "g"} // "e" went, "bb" came
 			ids = append(ids[:5:5], "g")
@@ -194,4 +195,82 @@ func TestReadingOnByPositionKeepsTheKeyAndTheOrder(t *testing.T) {
 	assert.Equal(t, "Name,Id", last.Get("Columns"))
 	assert.Equal(t, "Id", last.Get("OrderByValue"))
 	assert.Equal(t, "d", got[3].Key)
+}
+
+// condition is a filter as a server reads it.
+type condition struct {
+	Column, Operator string
+	Value            []string
+	Left, Right      *condition
+}
+
+// holds evaluates it with a collation that tells casing apart.
+func (c *condition) holds(row map[string]string) bool {
+	if c == nil {
+		return true
+	}
+	v := row[c.Column]
+	switch c.Operator {
+	case "And":
+		return c.Left.holds(row) && c.Right.holds(row)
+	case "Or":
+		return c.Left.holds(row) || c.Right.holds(row)
+	case "Equal":
+		return v == c.Value[0]
+	case "Different":
+		return v != c.Value[0]
+	case "Upper":
+		return v > c.Value[0]
+	case "UpperOrEqual":
+		return v >= c.Value[0]
+	case "LowerOrEqual":
+		return v <= c.Value[0]
+	case "NotIn":
+		return !slices.Contains(c.Value, v)
+	}
+	panic(c.Operator)
+}
+
+func TestAServerThatTellsCasingApartLosesNoRow(t *testing.T) {
+	var rows []map[string]string
+	for _, item := range []string{"ABC", "abc", "x"} {
+		for s := range 4 {
+			rows = append(rows, map[string]string{"ItemId": item, "StorehouseId": fmt.Sprint("s", s)})
+		}
+	}
+	for _, size := range []int{1, 2, 3, 5, 6, 7, 100} {
+		for seed := range 20 {
+			random := rand.New(rand.NewPCG(1, uint64(seed)))
+			f := &fake{t: t, do: func(_ int, q url.Values) (string, error) {
+				var c *condition
+				if text := q.Get("WhereCondition"); text != "" {
+					c = &condition{}
+					require.NoError(t, yaml.Unmarshal([]byte(text), c))
+				}
+				var match []map[string]string
+				for _, i := range random.Perm(len(rows)) {
+					if c.holds(rows[i]) {
+						match = append(match, rows[i])
+					}
+				}
+				by := q.Get("OrderByValue")
+				slices.SortStableFunc(match, func(a, b map[string]string) int { return strings.Compare(a[by], b[by]) })
+				var page []string
+				for _, row := range match[:min(size, len(match))] {
+					page = append(page, fmt.Sprintf(`{"ItemId":%q,"StorehouseId":%q}`, row["ItemId"], row["StorehouseId"]))
+				}
+				return fmt.Sprintf(`{"results":[%s],"paging":{"total":%d}}`, strings.Join(page, ","), len(match)), nil
+			}}
+			r, err := paging.New(f, paging.Spec{Operation: list(t, "gescom.generic_query"), Folder: "1", Table: "StockItem", PageSize: paging.NewPageSize(size)})
+			require.NoError(t, err)
+			keys := map[string]int{}
+			for _, g := range readAll(t, r) {
+				keys[g.Key]++
+			}
+			assert.Len(t, keys, len(rows), "page size %d, seed %d", size, seed)
+			for k, n := range keys {
+				assert.Equal(t, 1, n, k)
+			}
+		}
+	}
 }

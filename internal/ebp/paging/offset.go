@@ -47,6 +47,8 @@ func (o *offsetReader) Promise() string {
 	return "read by position in the server's own order: complete as long as nothing is inserted, deleted or changed meanwhile"
 }
 
+func (o *offsetReader) ByKey() bool { return false }
+
 func (o *offsetReader) build(size int) ebp.Request {
 	req := o.request(o.withKey)
 	op := o.Operation

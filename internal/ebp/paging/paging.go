@@ -97,6 +97,9 @@ type Reader interface {
 	Next(ctx context.Context) (*Page, error)
 	// Promise says in a sentence what is guaranteed of this read.
 	Promise() string
+	// ByKey reports whether it is read by key, or at once: whether what others insert
+	// and delete meanwhile can move nothing out of sight.
+	ByKey() bool
 }
 
 // New returns the reader for a list. It makes no call.
@@ -320,6 +323,8 @@ type onceReader struct {
 }
 
 func (o *onceReader) Promise() string { return "one answer holds the whole list" }
+
+func (o *onceReader) ByKey() bool { return true }
 
 func (o *onceReader) Next(ctx context.Context) (*Page, error) {
 	if o.done {
