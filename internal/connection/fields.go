@@ -3,7 +3,6 @@
 package connection
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -64,6 +63,28 @@ const (
 	whenExhaustedError = "error"
 )
 
+// Bounds of settings, and what is said beyond them, by the linter and by FromParsed.
+const (
+	leastResponse = 1024
+	leastURL      = 200 // no call fits into less
+
+	tooSmallResponse = "an answer of EBP never fits less than 1024 bytes"
+	tooShortURL      = "a URL of EBP never fits less than 200 bytes"
+	tooShortTimeout  = "an attempt needs more time than none, such as 60s"
+	tooShortBackoff  = "a wait must be longer than none, such as 500ms"
+	negativeRetries  = "retries cannot be negative; 0 means none"
+)
+
+func lintLess(least int, what string) string {
+	return fmt.Sprintf(`root = if this.type() == "number" && this < %d { [ %q ] }`, least, what)
+}
+
+// lintDuration finds durations that are zero or negative; what is no duration is
+// found when it is read. A pattern, since parse_duration is not in every build.
+func lintDuration(what string) string {
+	return fmt.Sprintf(`root = if this.string().re_match("^(-.*|[+]?(0+([.]0*)?[a-zµμ]*)+)$") { [ %q ] }`, what)
+}
+
 // Fields returns the connection fields, in the order in which documentation shows
 // them. Every component that talks to EBP has them all.
 func Fields() []*service.ConfigField {
@@ -93,38 +114,43 @@ func Fields() []*service.ConfigField {
 			Description("The name under which the tokens of this sign-in are kept. Two profiles are two sign-ins.").
 			Default("default").Advanced(),
 		service.NewStringField(FieldState).
-			Description("Where tokens are kept: `file:DIR`, a directory on a local disk. Empty: `$EBP_STATE`, else `file:` and the directory `benthos-ebp` in the user's state directory (`$XDG_STATE_HOME`, `~/.local/state`). With `sandbox:` it is the memory of the process.").
+			Description("Where tokens are kept: `file:DIR`, a directory on a local disk. Empty: `$EBP_STATE`, else `file:` and the directory `benthos-ebp` in the user's state directory (`$XDG_STATE_HOME`, `~/.local/state`). Tokens of `sandbox:` end with it and stay in memory, whatever is set here.").
 			Example("file:/var/lib/benthos-ebp").
 			Default("").Advanced(),
 		service.NewObjectField(FieldCalls,
 			service.NewFloatField(FieldPerSecond).
 				Description("Calls per second, evenly spaced; 0 for no limit. EBP allows one.").
-				Default(1.0).LintRule(`root = if this.type() == "number" && this < 0 { [ "calls per second cannot be negative; 0 means no limit" ] }`),
+				Default(1.0).LintRule(lintLess(0, "calls per second cannot be negative; 0 means no limit")),
 			service.NewIntField(FieldPerMinute).
 				Description("Calls in any 60 seconds; 0 for no limit.").
-				Default(0).LintRule(`root = if this.type() == "number" && this < 0 { [ "calls per minute cannot be negative; 0 means no limit" ] }`),
+				Default(0).LintRule(lintLess(0, "calls per minute cannot be negative; 0 means no limit")),
 			service.NewStringAnnotatedEnumField(FieldWhenExhausted, map[string]string{
 				whenExhaustedWait:  "Wait for the next day's calls.",
 				whenExhaustedError: "Fail.",
 			}).Description("What to do when EBP says that the calls of the day are used up.").
 				Default(whenExhaustedWait),
-		).Description("The pace of calls, shared by all components of this process with the same sign-in.").Advanced(),
+		).Description("The pace of calls, shared by all components of this process with the same `url` and `subscription_key`, whichever `profile` they sign in with.").Advanced(),
 		service.NewStringField(FieldRateLimit).
 			Description("The label of a rate limit resource to consult before each call as well.").
 			Default("").Advanced(),
 		service.NewObjectField(FieldHTTP,
-			service.NewDurationField(FieldTimeout).Description("How long one attempt may take, its answer included.").Default("60s"),
-			service.NewIntField(FieldMaxRetries).Description("Further attempts after a failed one that cannot have had an effect.").Default(5),
+			service.NewDurationField(FieldTimeout).Description("How long one attempt may take, its answer included.").
+				Default("60s").LintRule(lintDuration(tooShortTimeout)),
+			service.NewIntField(FieldMaxRetries).Description("Further attempts after a failed one that cannot have had an effect.").
+				Default(5).LintRule(lintLess(0, negativeRetries)),
 			service.NewObjectField(FieldBackoff,
-				service.NewDurationField(FieldInitial).Description("The first wait; it doubles each time.").Default("500ms"),
-				service.NewDurationField(FieldMaxInterval).Description("The longest wait.").Default("30s"),
+				service.NewDurationField(FieldInitial).Description("The first wait; it doubles each time.").
+					Default("500ms").LintRule(lintDuration(tooShortBackoff)),
+				service.NewDurationField(FieldMaxInterval).Description("The longest wait.").
+					Default("30s").LintRule(lintDuration(tooShortBackoff)),
 			).Description("The wait before another attempt, where EBP does not say how long."),
 			service.NewIntField(FieldMaxResponse).
 				Description("The longest answer taken. A longer one is asked for again in smaller pages, and never cut.").
-				Default(64<<20).LintRule(`root = if this.type() == "number" && this < 1024 { [ "an answer of EBP never fits less than 1024 bytes" ] }`),
-			service.NewIntField(FieldMaxURL).Description("The longest URL sent.").Default(2000),
+				Default(64<<20).LintRule(lintLess(leastResponse, tooSmallResponse)),
+			service.NewIntField(FieldMaxURL).Description("The longest URL sent.").
+				Default(2000).LintRule(lintLess(leastURL, tooShortURL)),
 			service.NewTLSToggledField(FieldTLS),
-			service.NewStringField(FieldProxyURL).Description("An HTTP proxy. Empty: as `$HTTPS_PROXY` says.").Default(""),
+			service.NewStringField(FieldProxyURL).Description("A proxy, `http:`, `https:` or `socks5:`; it may hold a user and a password. Empty: as `$HTTPS_PROXY` says.").Default("").Secret(),
 			service.NewStringField(FieldAcceptLanguage).Description("The language of EBP's messages.").Default("fr-FR"),
 		).Description("HTTP settings.").Advanced(),
 		service.NewStringField(FieldTimeZone).
@@ -144,9 +170,9 @@ type Config struct {
 func FromParsed(conf *service.ParsedConfig) (*Config, error) {
 	c := &Config{}
 	r := reader{conf: conf}
-	c.URL = r.text(EnvURL, DefaultURL, FieldURL)
+	c.URL = normalURL(r.text(EnvURL, DefaultURL, FieldURL))
 	c.SubscriptionKey = r.text(EnvSubscriptionKey, "", FieldSubscriptionKey)
-	c.LoginURL = r.text(EnvLoginURL, DefaultLoginURL, FieldOAuth2, FieldOAuth2URL)
+	c.LoginURL = normalURL(r.text(EnvLoginURL, DefaultLoginURL, FieldOAuth2, FieldOAuth2URL))
 	c.ClientID = r.text(EnvClientID, "", FieldOAuth2, FieldClientID)
 	c.ClientSecret = r.text(EnvClientSecret, "", FieldOAuth2, FieldClientSecret)
 	c.RefreshToken = r.text(EnvRefreshToken, "", FieldOAuth2, FieldRefreshToken)
@@ -168,8 +194,8 @@ func FromParsed(conf *service.ParsedConfig) (*Config, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
-	if c.PerSecond < 0 || c.PerMinute < 0 {
-		return nil, errors.New("calls: a pace cannot be negative; 0 means no limit")
+	if err := c.check(); err != nil {
+		return nil, err
 	}
 	tls, enabled, err := conf.FieldTLSToggled(FieldHTTP, FieldTLS)
 	if err != nil {
@@ -187,6 +213,27 @@ func FromParsed(conf *service.ParsedConfig) (*Config, error) {
 		}
 	}
 	return c, nil
+}
+
+// check says which setting cannot work. Not every configuration is linted.
+func (s *settings) check() error {
+	for _, c := range []struct {
+		wrong       bool
+		field, what string
+	}{
+		{s.PerSecond < 0 || s.PerMinute < 0, "calls", "a pace cannot be negative; 0 means no limit"},
+		{s.Timeout <= 0, "http.timeout", tooShortTimeout},
+		{s.MaxRetries < 0, "http.max_retries", negativeRetries},
+		{s.BackoffInitial <= 0, "http.backoff.initial_interval", tooShortBackoff},
+		{s.BackoffMax <= 0, "http.backoff.max_interval", tooShortBackoff},
+		{s.MaxResponseBytes < leastResponse, "http.max_response_bytes", tooSmallResponse},
+		{s.MaxURLBytes < leastURL, "http.max_url_bytes", tooShortURL},
+	} {
+		if c.wrong {
+			return fmt.Errorf("%s: %s", c.field, c.what)
+		}
+	}
+	return nil
 }
 
 // defaultState follows the XDG base directory specification.

@@ -1,17 +1,21 @@
 package connection
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp"
+	"github.com/benthos-ebp/benthos-ebp/internal/ebp/transport"
 	"github.com/benthos-ebp/benthos-ebp/internal/state"
 )
 
@@ -29,10 +33,30 @@ type settings struct {
 	TLS                                       *tls.Config
 }
 
-// identity names the client: one subscription, one sign-in, one pace.
-func (s *settings) identity() string {
+// subscription names what the server counts calls by.
+func (s *settings) subscription() string {
 	key := sha256.Sum256([]byte(s.SubscriptionKey))
-	return strings.Join([]string{s.URL, s.LoginURL, s.ClientID, s.Profile, hex.EncodeToString(key[:8])}, "\n")
+	return s.URL + "\n" + hex.EncodeToString(key[:8])
+}
+
+// identity names the client: one subscription, one sign-in.
+func (s *settings) identity() string {
+	return strings.Join([]string{s.subscription(), s.LoginURL, s.ClientID, s.Profile}, "\n")
+}
+
+// normalURL writes a URL in one way, so that two spellings of it are one server: scheme
+// and host in lower case, without the port that the scheme implies and without slashes
+// at the end. What is no URL stays as it is, to be refused by who uses it.
+func normalURL(raw string) string {
+	u, err := url.Parse(strings.TrimRight(strings.TrimSpace(raw), "/"))
+	if err != nil || u.Host == "" {
+		return raw
+	}
+	u.Host = strings.ToLower(u.Host)
+	if implied := map[string]string{"http": ":80", "https": ":443"}[u.Scheme]; implied != "" {
+		u.Host = strings.TrimSuffix(u.Host, implied)
+	}
+	return u.String()
 }
 
 // difference names a setting in which two components of one client differ.
@@ -50,10 +74,24 @@ func (s *settings) difference(o *settings) string {
 			return name
 		}
 	}
-	if (s.TLS == nil) != (o.TLS == nil) {
+	if !sameTLS(s.TLS, o.TLS) {
 		return "http.tls"
 	}
 	return ""
+}
+
+// sameTLS reports whether two configurations trust the same servers in the same way,
+// and show them the same certificates.
+func sameTLS(a, b *tls.Config) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.InsecureSkipVerify == b.InsecureSkipVerify && a.ServerName == b.ServerName &&
+		a.MinVersion == b.MinVersion && a.MaxVersion == b.MaxVersion && a.Renegotiation == b.Renegotiation &&
+		slices.Equal(a.CipherSuites, b.CipherSuites) && a.RootCAs.Equal(b.RootCAs) &&
+		slices.EqualFunc(a.Certificates, b.Certificates, func(a, b tls.Certificate) bool {
+			return slices.EqualFunc(a.Certificate, b.Certificate, bytes.Equal)
+		})
 }
 
 // Embedded is an EBP that runs inside this process.
@@ -95,15 +133,28 @@ type shared struct {
 	client   *ebp.Client
 	store    state.Store
 	embedded *Embedded
+	pace     *pace
 	users    int
 }
 
-// registry holds the clients of the process: one pacer, one quota and one source of
-// tokens for each, whichever pipeline or component it serves.
+// pace is that of one subscription. Its clients, one for each sign-in, share it.
+type pace struct {
+	perSecond float64
+	perMinute int
+	pacers    []transport.Pacer
+	users     int
+}
+
+// registry holds the clients of the process, one source of tokens each, and the paces
+// of their subscriptions, whichever pipelines and components they serve.
+//
+// A pace stays when its last client goes: one that comes back at once must not call
+// earlier than the last would have.
 var registry = struct {
 	sync.Mutex
 	clients map[string]*shared
-}{clients: map[string]*shared{}}
+	paces   map[string]*pace
+}{clients: map[string]*shared{}, paces: map[string]*pace{}}
 
 // acquire returns the client for these settings, made at its first use, and the
 // function that gives it back. The last user closes it.
@@ -124,18 +175,55 @@ func acquire(s settings) (*ebp.Client, func(), error) {
 	}
 	sh.users++
 	return sh.client, sync.OnceFunc(func() {
-		registry.Lock()
-		defer registry.Unlock()
-		if sh.users--; sh.users == 0 {
-			delete(registry.clients, id)
-			sh.close()
+		if sh.leave(id) {
+			sh.close() // outside of the lock, since it may take a moment
 		}
 	}), nil
+}
+
+// leave reports whether the user that left was the last one.
+func (sh *shared) leave(id string) bool {
+	registry.Lock()
+	defer registry.Unlock()
+	if sh.users--; sh.users > 0 {
+		return false
+	}
+	delete(registry.clients, id)
+	sh.pace.users--
+	return true
+}
+
+// acquirePace returns the pace of a subscription. The registry is locked.
+func acquirePace(s *settings) (*pace, error) {
+	id := s.subscription()
+	p := registry.paces[id]
+	if p != nil {
+		field := ""
+		switch {
+		case p.perSecond != s.PerSecond:
+			field = "calls.per_second"
+		case p.perMinute != s.PerMinute:
+			field = "calls.per_minute"
+		}
+		switch {
+		case field == "":
+			p.users++
+			return p, nil
+		case p.users > 0:
+			return nil, fmt.Errorf("%s differs from that of another component with the same subscription_key, which share one pace: make them equal", field)
+		}
+	}
+	p = &pace{perSecond: s.PerSecond, perMinute: s.PerMinute, pacers: transport.Pacers(s.PerSecond, s.PerMinute), users: 1}
+	registry.paces[id] = p
+	return p, nil
 }
 
 func open(s settings) (*shared, error) {
 	sh := &shared{settings: s}
 	if err := sh.open(); err != nil {
+		if sh.pace != nil {
+			sh.pace.users--
+		}
 		sh.close()
 		return nil, err
 	}
@@ -153,7 +241,7 @@ func (sh *shared) open() (err error) {
 		use.URL, use.LoginURL, use.SubscriptionKey = e.URL, e.LoginURL, e.SubscriptionKey
 		use.ClientID, use.ClientSecret, use.RefreshToken = e.ClientID, e.ClientSecret, e.RefreshToken
 		use.ProxyURL = ""
-		use.State = "memory:" // sandbox tokens are worth nothing and are not kept
+		use.State = "memory:" // its tokens end with it, so the field state is not for them
 		if e.Unlimited {
 			use.PerSecond = 0
 		}
@@ -161,11 +249,14 @@ func (sh *shared) open() (err error) {
 	if sh.store, err = state.Open(use.State); err != nil {
 		return err
 	}
+	if sh.pace, err = acquirePace(&use); err != nil {
+		return err
+	}
 	sh.client, err = ebp.New(ebp.Config{
 		URL: use.URL, LoginURL: use.LoginURL, SubscriptionKey: use.SubscriptionKey,
 		ClientID: use.ClientID, ClientSecret: use.ClientSecret, RefreshToken: use.RefreshToken,
 		Profile: use.Profile, Store: sh.store,
-		CallsPerSecond: use.PerSecond, CallsPerMinute: use.PerMinute, WaitForQuota: use.WaitForQuota,
+		Pacers: sh.pace.pacers, WaitForQuota: use.WaitForQuota,
 		Timeout: use.Timeout, MaxRetries: use.MaxRetries, BackoffInitial: use.BackoffInitial, BackoffMax: use.BackoffMax,
 		MaxResponseBytes: int64(use.MaxResponseBytes), MaxURLBytes: use.MaxURLBytes, TLS: use.TLS,
 		ProxyURL: use.ProxyURL, AcceptLanguage: use.AcceptLanguage, UserAgent: "benthos-ebp",
@@ -185,6 +276,20 @@ func (sh *shared) close() {
 	}
 }
 
+// missingError is a setting that a sign-in needs and does not have.
+type missingError struct{ field, env string }
+
+func (e *missingError) Error() string {
+	return fmt.Sprintf("%s is not set: set it or $%s, or try url: \"sandbox:\" which needs none", e.field, e.env)
+}
+
+// IsMissingCredentials reports whether an error of Open says that no sign-in is
+// configured, which is another thing than one that is wrong or refused.
+func IsMissingCredentials(err error) bool {
+	var e *missingError
+	return errors.As(err, &e)
+}
+
 // missing names what a sign-in needs and does not have.
 func (s *settings) missing() error {
 	if isEmbedded(s.URL) {
@@ -196,7 +301,7 @@ func (s *settings) missing() error {
 		{s.ClientSecret, "oauth2.client_secret", EnvClientSecret},
 	} {
 		if f.value == "" {
-			return fmt.Errorf("%s is not set: set it or $%s, or try url: \"sandbox:\" which needs none", f.name, f.env)
+			return &missingError{field: f.name, env: f.env}
 		}
 	}
 	return nil

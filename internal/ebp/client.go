@@ -8,11 +8,13 @@ package ebp
 import (
 	"context"
 	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -40,7 +42,10 @@ type Config struct {
 
 	CallsPerSecond float64
 	CallsPerMinute int
-	WaitForQuota   bool
+	// Pacers are asked instead, where there are any: clients of one subscription
+	// share them.
+	Pacers       []transport.Pacer
+	WaitForQuota bool
 
 	Timeout          time.Duration
 	MaxRetries       int
@@ -91,14 +96,20 @@ func New(cfg Config) (*Client, error) {
 	network.TLSClientConfig = cfg.TLS
 	network.MaxIdleConnsPerHost = 8
 	if cfg.ProxyURL != "" {
-		proxy, err := url.Parse(cfg.ProxyURL)
+		proxy, err := parseProxy(cfg.ProxyURL)
 		if err != nil {
-			return nil, errors.New("http.proxy_url is not a URL")
+			return nil, err
 		}
 		network.Proxy = http.ProxyURL(proxy)
 	}
-	c := &Client{cfg: cfg, base: base, network: network, redactor: &redact.Redactor{}, alternate: map[string]bool{}}
-	c.redactor.Add(cfg.SubscriptionKey, cfg.ClientSecret, cfg.RefreshToken)
+	c := &Client{
+		cfg: cfg, base: base, network: network, alternate: map[string]bool{},
+		redactor: redact.New(cfg.SubscriptionKey, cfg.ClientSecret, cfg.RefreshToken),
+	}
+	c.redactor.AddStatic(proxySecrets(cfg.ProxyURL)...)
+	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"} {
+		c.redactor.AddStatic(proxySecrets(os.Getenv(name))...)
+	}
 	c.tokens = auth.NewSource(auth.Config{
 		URL: login, ClientID: cfg.ClientID, ClientSecret: cfg.ClientSecret, Profile: cfg.Profile,
 		Seed: cfg.RefreshToken, Store: cfg.Store, Redactor: c.redactor,
@@ -108,16 +119,14 @@ func New(cfg Config) (*Client, error) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	})
-	var pacers []transport.Pacer
-	for _, p := range []transport.Pacer{transport.PerMinute(cfg.CallsPerMinute), transport.PerSecond(cfg.CallsPerSecond)} {
-		if p != nil {
-			pacers = append(pacers, p)
-		}
+	pacers := cfg.Pacers
+	if len(pacers) == 0 {
+		pacers = transport.Pacers(cfg.CallsPerSecond, cfg.CallsPerMinute)
 	}
 	c.chain = transport.Chain(transport.Layers{
 		Retry: transport.Retry{
 			Max: cfg.MaxRetries, Initial: cfg.BackoffInitial, Longest: cfg.BackoffMax,
-			WaitForQuota: cfg.WaitForQuota,
+			WaitForQuota: cfg.WaitForQuota, Redact: c.redactor.String,
 		},
 		Credentials: transport.Credentials{
 			SubscriptionKey: cfg.SubscriptionKey, AcceptLanguage: cfg.AcceptLanguage, UserAgent: cfg.UserAgent, Tokens: c.tokens,
@@ -152,8 +161,56 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// Close frees the client's connections.
-func (c *Client) Close() { c.network.CloseIdleConnections() }
+// parseProxy reads the URL of a proxy. Its errors do not quote it: it may hold a
+// password.
+func parseProxy(raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" {
+		return nil, errors.New("http.proxy_url is not a URL such as http://proxy.example:3128")
+	}
+	switch u.Scheme {
+	case "http", "https", "socks5", "socks5h":
+		return u, nil
+	}
+	return nil, errors.New("http.proxy_url has a scheme that is none of http, https, socks5 and socks5h")
+}
+
+// proxySecrets returns what must not be shown of the URL of a proxy: its password, and
+// the header that carries it. What is no URL is looked into all the same, since errors
+// may quote it.
+func proxySecrets(raw string) []string {
+	_, rest, ok := strings.Cut(raw, "://")
+	if !ok {
+		rest = raw
+	}
+	at := strings.LastIndexByte(rest, '@')
+	if at < 0 {
+		return nil
+	}
+	user, password, ok := strings.Cut(rest[:at], ":")
+	if !ok || password == "" {
+		return nil
+	}
+	out := []string{password}
+	if p, err := url.PathUnescape(password); err == nil {
+		if u, err := url.PathUnescape(user); err == nil {
+			out = append(out, p, base64.StdEncoding.EncodeToString([]byte(u+":"+p)))
+		}
+	}
+	return out
+}
+
+// closingTime bounds how long Close waits.
+const closingTime = 15 * time.Second
+
+// Close frees the client's connections. A renewal of the sign-in that is under way may
+// end first: its refresh token is the only one that works.
+func (c *Client) Close() {
+	ctx, cancel := context.WithTimeout(context.Background(), closingTime)
+	defer cancel()
+	c.tokens.Wait(ctx)
+	c.network.CloseIdleConnections()
+}
 
 // SignedIn makes sure that there is an access token. It costs no API call, and at
 // most one of the authorization server.
@@ -247,6 +304,9 @@ func (c *Client) do(ctx context.Context, r Request, path string) (*Answer, error
 		return nil, c.failed(ctx, op, err)
 	}
 	if res.StatusCode/100 != 2 { // any 2xx is success (field notes on L321)
+		// Before it is cut, since a secret may lie across the cut, and after, since it
+		// may have been written with escapes.
+		body = []byte(c.redactor.String(string(body)))
 		e := apierror.Parse(res.StatusCode, res.Header, body, time.Now())
 		e.Operation, e.Method, e.Path, e.Folder = op.Name, op.Method, req.URL.Path, r.Folder
 		e.Text, e.Code = c.redactor.String(e.Text), c.redactor.String(e.Code)
@@ -269,20 +329,22 @@ func (c *Client) failed(ctx context.Context, op *catalog.Operation, err error) e
 	if errors.As(err, &tooLarge) {
 		return fmt.Errorf("%s: %w", op.Name, tooLarge)
 	}
-	return &NetworkError{Operation: op.Name, Text: c.redactor.String(err.Error()), Err: err}
+	return &NetworkError{Operation: op.Name, Text: c.redactor.String(err.Error()), cause: err}
 }
 
 // NetworkError is a call without an answer. Whether it had an effect is not known,
-// but for reads, which have none.
+// but for reads, which have none. It holds no secret.
 type NetworkError struct {
 	Operation, Text string
-	Err             error
+	// cause may hold what Text does not: nobody outside gets at it.
+	cause error
 }
 
 func (e *NetworkError) Error() string { return e.Operation + ": no answer: " + e.Text }
 
-// Unwrap returns the cause, which may hold what Text does not.
-func (e *NetworkError) Unwrap() error { return e.Err }
+// Is reports whether the cause is target. The cause itself cannot be had: what the
+// network says may quote a secret that the server sent back.
+func (e *NetworkError) Is(target error) bool { return errors.Is(e.cause, target) }
 
 var placeholder = regexp.MustCompile(`\{([^}]+)\}`)
 

@@ -1,9 +1,12 @@
 package ebp_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -328,6 +331,157 @@ func TestSecretsThatAServerEchoesAreNotInErrors(t *testing.T) {
 	assert.Contains(t, err.Error(), "[secret]")
 }
 
+func TestTheKeyStaysHiddenHoweverOftenTheTokensChange(t *testing.T) {
+	s := newServer(t, func(_ int, w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(401)
+		fmt.Fprintf(w, `{"message":"%s %s the-client-secret the-seed-token"}`, r.Header.Get("Authorization"), r.Header.Get("ebp-subscription-key"))
+	})
+	c := s.client(t)
+	for range 100 { // two new pairs of tokens each
+		_, err := c.Do(t.Context(), folders(t))
+		require.ErrorContains(t, err, "[secret]")
+		for _, secret := range []string{"access-token-", "the-subscription-key", "the-client-secret", "the-seed-token"} {
+			require.NotContains(t, err.Error(), secret)
+		}
+	}
+	assert.Greater(t, s.renewals(), 100)
+}
+
+func TestACutThroughASecretShowsNoneOfIt(t *testing.T) {
+	for before := 1980; before < 2000; before += 3 {
+		s := newServer(t, func(_ int, w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(400)
+			fmt.Fprint(w, strings.Repeat("x", before)+r.Header.Get("ebp-subscription-key")+strings.Repeat("y", 100))
+		})
+		_, err := s.client(t).Do(t.Context(), folders(t))
+		require.Error(t, err)
+		assert.NotContains(t, err.Error(), "the-")
+	}
+}
+
+// rawServer answers every connection with what f makes of the request, byte for byte.
+// Tokens come from a server that works.
+func rawServer(t *testing.T, f func(r *http.Request) string) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				r, err := http.ReadRequest(bufio.NewReader(conn))
+				if err == nil {
+					fmt.Fprint(conn, f(r))
+				}
+			}()
+		}
+	}()
+	return "http://" + l.Addr().String()
+}
+
+func TestNetworkErrorsHoldNoSecretHoweverDeepOneLooks(t *testing.T) {
+	tokens := newServer(t, nil)
+	address := rawServer(t, func(r *http.Request) string { return "HTTP/1.1 " + r.Header.Get("ebp-subscription-key") + "\r\n\r\n" })
+	_, err := tokens.client(t, func(c *ebp.Config) { c.URL = address }).Do(t.Context(), folders(t))
+	var network *ebp.NetworkError
+	require.ErrorAs(t, err, &network)
+	assert.Contains(t, err.Error(), `"[secret]"`)
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		assert.NotContains(t, fmt.Sprintf("%v %+v %#v", e, e, e), "the-subscription-key")
+	}
+
+	hangsUp := rawServer(t, func(*http.Request) string { return "" })
+	_, err = tokens.client(t, func(c *ebp.Config) { c.URL = hangsUp }).Do(t.Context(), folders(t))
+	require.ErrorIs(t, err, io.EOF, "what the cause is can be asked")
+}
+
+func TestThePasswordOfAProxyIsNotShown(t *testing.T) {
+	for _, bad := range []string{"http://user:hunter2%zz@proxy:3128", "user:hunter2@proxy:3128", "http://user:hun ter2@proxy:3128", "ftp://user:hunter2@proxy", "hunter2", "http://"} {
+		_, err := ebp.New(ebp.Config{URL: "https://api", LoginURL: "https://login", Store: state.NewMemory(), MaxResponseBytes: 1, ProxyURL: bad})
+		require.ErrorContains(t, err, "http.proxy_url", bad)
+		assert.NotContains(t, err.Error(), "hun", bad)
+	}
+	var authorization atomic.Value
+	proxy := rawServer(t, func(r *http.Request) string {
+		authorization.Store(r.Header.Get("Proxy-Authorization"))
+		return "HTTP/1.1 " + strings.TrimPrefix(r.Header.Get("Proxy-Authorization"), "Basic ") + "-hunter2+hunter2-hunter2%2bhunter2\r\n\r\n"
+	})
+	for name, set := range map[string]func(*ebp.Config, string){
+		"field":    func(c *ebp.Config, proxy string) { c.ProxyURL = proxy },
+		"variable": func(*ebp.Config, string) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			with := strings.Replace(proxy, "http://", "http://user:hunter2%2Bhunter2@", 1)
+			t.Setenv("HTTPS_PROXY", with) // not used for this machine, and known all the same
+			tokens := newServer(t, nil)
+			echo := newServer(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(400)
+				fmt.Fprint(w, "hunter2+hunter2 dXNlcjpodW50ZXIyK2h1bnRlcjI=")
+			})
+			c := tokens.client(t, func(c *ebp.Config) { c.URL = echo.URL; set(c, with) })
+			err := c.SignedIn(t.Context())
+			if name == "variable" {
+				require.NoError(t, err)
+				_, err = c.Do(t.Context(), folders(t))
+			}
+			require.ErrorContains(t, err, "[secret]")
+			for _, secret := range []string{"hunter2", "dXNlcjpodW50ZXIyK2h1bnRlcjI"} {
+				assert.NotContains(t, err.Error(), secret)
+			}
+		})
+	}
+	assert.Equal(t, "Basic dXNlcjpodW50ZXIyK2h1bnRlcjI=", authorization.Load())
+}
+
+func TestClosingLetsARenewalEnd(t *testing.T) {
+	asked, answer := make(chan struct{}), make(chan struct{})
+	login := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(asked)
+		<-answer
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"access_token":"access-token","refresh_token":"refresh-token","expires_in":3600}`)
+	}))
+	defer login.Close()
+	s := newServer(t, nil)
+	store := state.NewMemory()
+	c := s.client(t, func(c *ebp.Config) { c.LoginURL, c.Store = login.URL, store })
+	ctx, cancel := context.WithCancel(t.Context())
+	failed := make(chan error, 1)
+	go func() { failed <- c.SignedIn(ctx) }()
+	<-asked
+	cancel()
+	require.ErrorIs(t, <-failed, context.Canceled)
+	time.AfterFunc(50*time.Millisecond, func() { close(answer) })
+	c.Close()
+	u, err := url.Parse(login.URL)
+	require.NoError(t, err)
+	r, err := store.Get(t.Context(), auth.Key(u, "id", "default"))
+	require.NoError(t, err)
+	assert.Contains(t, string(r.Value), "refresh-token", "the newest refresh token was lost")
+}
+
+func TestClientsWithOnePacerKeepOnePace(t *testing.T) {
+	s := newServer(t, func(_ int, w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{}`) })
+	pacers := transport.Pacers(20, 0)
+	start := time.Now()
+	var wg sync.WaitGroup
+	for range 2 {
+		c := s.client(t, func(c *ebp.Config) { c.Pacers, c.CallsPerSecond = pacers, 1000 })
+		wg.Go(func() {
+			for range 5 {
+				_, err := c.Do(t.Context(), folders(t))
+				assert.NoError(t, err)
+			}
+		})
+	}
+	wg.Wait()
+	assert.GreaterOrEqual(t, time.Since(start), 9*50*time.Millisecond)
+}
+
 func TestCancellingStopsACallAtOnceWhateverItDoes(t *testing.T) {
 	hang := make(chan struct{})
 	t.Cleanup(func() { close(hang) })
@@ -335,11 +489,14 @@ func TestCancellingStopsACallAtOnceWhateverItDoes(t *testing.T) {
 		answer func(w http.ResponseWriter)
 		change func(*ebp.Config)
 	}{
-		"waiting for its turn":  {func(http.ResponseWriter) {}, func(c *ebp.Config) { c.CallsPerSecond = 0.0001 }},
-		"waiting as told":       {func(w http.ResponseWriter) { w.Header().Set("Retry-After", "3600"); w.WriteHeader(429) }, nil},
-		"waiting for the quota": {func(w http.ResponseWriter) { w.WriteHeader(403); fmt.Fprint(w, `{"message":"quota","statusCode":403}`) }, func(c *ebp.Config) { c.WaitForQuota = true }},
-		"reading a slow drip":   {func(w http.ResponseWriter) { w.(http.Flusher).Flush(); <-hang }, nil},
-		"backing off":           {func(w http.ResponseWriter) { w.WriteHeader(500) }, func(c *ebp.Config) { c.BackoffInitial, c.BackoffMax = time.Hour, time.Hour }},
+		"waiting for its turn": {func(http.ResponseWriter) {}, func(c *ebp.Config) { c.CallsPerSecond = 0.0001 }},
+		"waiting as told":      {func(w http.ResponseWriter) { w.Header().Set("Retry-After", "3600"); w.WriteHeader(429) }, nil},
+		"waiting for the quota": {func(w http.ResponseWriter) {
+			w.WriteHeader(403)
+			fmt.Fprint(w, `{"message":"Out of call volume quota.","statusCode":403}`)
+		}, func(c *ebp.Config) { c.WaitForQuota = true }},
+		"reading a slow drip": {func(w http.ResponseWriter) { w.(http.Flusher).Flush(); <-hang }, nil},
+		"backing off":         {func(w http.ResponseWriter) { w.WriteHeader(500) }, func(c *ebp.Config) { c.BackoffInitial, c.BackoffMax = time.Hour, time.Hour }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var mu sync.Mutex

@@ -340,6 +340,11 @@ var layouts = []string{"2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999
 // DateTime writes a date of EBP with its zone, as RFC 3339. The digits of the local
 // time stay as they are. Of the hour that comes twice in autumn the first is meant; a
 // time in the hour that spring leaves out has the offset from before.
+//
+// RFC 3339 has no seconds in offsets, and local times before clocks were unified do: in
+// Paris nine minutes and 21 seconds until 1911. Such dates get the zone's standard
+// offset of today, +01:00 for Paris. They are 0001-01-01, 1753-01-01 and 1900-01-01,
+// which stand for "no date", rather than moments.
 func DateTime(text string, zone *time.Location) (string, error) {
 	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
 		return t.Format(time.RFC3339Nano), nil
@@ -358,9 +363,21 @@ func DateTime(text string, zone *time.Location) (string, error) {
 				offset = before
 			}
 		}
+		if offset%60 != 0 {
+			offset = standardOffset(zone)
+		}
 		return wall.In(time.UTC).Format("2006-01-02T15:04:05.999999999") + offsetText(offset), nil
 	}
 	return "", fmt.Errorf("%q is no date", text)
+}
+
+// standardOffset is the zone's offset of today outside of summer time, in seconds. The
+// smaller one is it on both halves of the earth.
+func standardOffset(zone *time.Location) int {
+	const modern = 2024
+	_, january := time.Date(modern, time.January, 1, 0, 0, 0, 0, zone).Zone()
+	_, july := time.Date(modern, time.July, 1, 0, 0, 0, 0, zone).Zone()
+	return min(january, july)
 }
 
 func sameWall(a, b time.Time) bool {

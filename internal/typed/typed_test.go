@@ -83,7 +83,7 @@ func TestDatesGetTheirZoneAndKeepTheirDigits(t *testing.T) {
 		"2023-12-10T00:00:00+05:00": "2023-12-10T00:00:00+05:00",
 		"2026-10-25T02:30:00":       "2026-10-25T02:30:00+02:00", // twice: the first
 		"2026-03-29T02:30:00":       "2026-03-29T02:30:00+01:00", // never: as before
-		"1753-01-01T00:00:00":       "1753-01-01T00:00:00+00:09",
+		"1911-03-12T00:00:00":       "1911-03-12T00:00:00+00:00",
 	} {
 		got, err := DateTime(in, paris(t))
 		require.NoError(t, err, in)
@@ -93,6 +93,36 @@ func TestDatesGetTheirZoneAndKeepTheirDigits(t *testing.T) {
 	}
 	_, err := DateTime("22/07/2019", paris(t))
 	require.ErrorContains(t, err, "no date")
+}
+
+func TestDatesFromBeforeClocksWereUnifiedKeepTheirDigitsAndTheirOrder(t *testing.T) {
+	for name, want := range map[string]string{"Europe/Paris": "+01:00", "America/New_York": "-05:00", "Australia/Sydney": "+10:00"} {
+		zone, err := time.LoadLocation(name)
+		require.NoError(t, err)
+		var last time.Time
+		for _, in := range []string{"0001-01-01T00:00:00", "1753-01-01T00:00:00", "1753-01-01T12:34:56.789", "1800-07-14", "1850-01-01T23:59:59"} {
+			got, err := DateTime(in, zone)
+			require.NoError(t, err, in)
+			digits := in
+			if len(in) == len(time.DateOnly) {
+				digits += "T00:00:00"
+			}
+			assert.Equal(t, digits+want, got, name)
+			instant, err := time.Parse(time.RFC3339Nano, got)
+			require.NoError(t, err)
+			again, err := DateTime(got, zone)
+			require.NoError(t, err)
+			assert.Equal(t, got, again)
+			_, offset := instant.Zone()
+			assert.Zero(t, offset%60)
+			assert.Equal(t, digits, instant.Format("2006-01-02T15:04:05.999999999"))
+			assert.True(t, instant.After(last) || last.IsZero(), in)
+			last = instant
+		}
+	}
+	got, err := DateTime("1900-01-01T00:00:00", paris(t))
+	require.NoError(t, err)
+	assert.Equal(t, "1900-01-01T00:00:00+01:00", got)
 }
 
 func TestRecordsGetTheTypesOfTheirTable(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -85,9 +86,16 @@ func (e *Error) NotFound() bool {
 	return e.Status == http.StatusNotFound || strings.HasSuffix(e.Code, ".NotFound")
 }
 
-// QuotaExhausted reports whether the calls of the day are used up.
+// quotaText is what the gateway says when the calls of the day are used up: "Out of
+// call volume quota. Quota will be replenished in 11:02:03." The word alone tells
+// nothing, for EBP has quotas of its own, which no waiting refills.
+var quotaText = regexp.MustCompile(`(?i)call volume quota|quota will be replenished`)
+
+// QuotaExhausted reports whether the calls of the day are used up, which the gateway
+// says with status 403 or 429.
 func (e *Error) QuotaExhausted() bool {
-	return e.Status == http.StatusForbidden && strings.Contains(strings.ToLower(e.Text), "quota")
+	return (e.Status == http.StatusForbidden || e.Status == http.StatusTooManyRequests) &&
+		(e.Shape == ShapeGateway || e.Shape == ShapeOther) && quotaText.MatchString(e.Text)
 }
 
 // SubscriptionKeyRefused reports whether it is the key, not the sign-in, that was
@@ -117,15 +125,24 @@ func Parse(status int, header http.Header, body []byte, now time.Time) *Error {
 	return e
 }
 
-// document has the members of all three shapes.
+// document has the members of all three shapes, and of the problem details of
+// RFC 7807, which the framework behind EBP's answers with by itself.
 type document struct {
-	Title, Message, ErrorType, SystemMessage string
-	Errors                                   []struct{ ErrorCode, ErrorMessage string }
-	ErrorCode                                json.RawMessage
-	StatusCode                               *int
-	Status                                   json.RawMessage
-	Data                                     json.RawMessage
+	Title, Message, Detail, ErrorType, SystemMessage string
+	Errors                                           []struct{ ErrorCode, ErrorMessage string }
+	ErrorCode                                        json.RawMessage
+	StatusCode                                       *int
+	Status                                           json.RawMessage
+	Data                                             json.RawMessage
 }
+
+// hubbix reports whether the document has Hubbix's shape. A status alone does not tell:
+// problem details have one too.
+func (d *document) hubbix() bool {
+	return present(d.ErrorCode) || present(d.Data) || present(d.Status) && d.Message != "" && d.Title == ""
+}
+
+func present(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" }
 
 func (e *Error) readBody(contentType string, body []byte) {
 	text := strings.TrimSpace(string(body))
@@ -139,35 +156,27 @@ func (e *Error) readBody(contentType string, body []byte) {
 	}
 	var parts []string
 	add := func(s string) {
-		s = strings.TrimSpace(s)
-		for _, p := range parts {
-			if s == "" || p == s {
-				return
-			}
-		}
-		if s != "" {
+		if s = strings.TrimSpace(s); s != "" && !slices.Contains(parts, s) {
 			parts = append(parts, s)
 		}
 	}
+	add(d.Title)
+	add(d.Message)
+	add(d.Detail)
 	switch {
 	case d.StatusCode != nil:
 		e.Shape = ShapeGateway
-		add(d.Message)
-	case len(d.ErrorCode) > 0 || len(d.Status) > 0:
+	case d.hubbix():
 		e.Shape = ShapeHubbix
-		e.Code = strings.Trim(string(d.ErrorCode), `"`)
-		if e.Code == "null" {
-			e.Code = ""
+		if present(d.ErrorCode) {
+			e.Code = strings.Trim(string(d.ErrorCode), `"`)
 		}
-		add(d.Message)
-		if s := string(d.Data); s != "" && s != "null" && s != "{}" && s != "[]" {
+		if s := string(d.Data); present(d.Data) && s != "{}" && s != "[]" {
 			add(s)
 		}
 	default:
 		e.Shape = ShapeEBP
 		e.Code = d.ErrorType
-		add(d.Title)
-		add(d.Message)
 		for i, one := range d.Errors {
 			if i == 0 && one.ErrorCode != "" {
 				e.Code = one.ErrorCode
@@ -179,12 +188,15 @@ func (e *Error) readBody(contentType string, body []byte) {
 			add(one.ErrorMessage)
 		}
 		add(d.SystemMessage)
-		if len(parts) == 0 {
-			e.Shape = ShapeOther
-			add(text)
+		if d.Title == "" && d.ErrorType == "" && len(d.Errors) == 0 || len(parts) == 0 {
+			e.Shape = ShapeOther // nothing of it is EBP's own
 		}
 	}
-	e.Text = strings.Join(parts, "; ")
+	if len(parts) == 0 {
+		add(text) // whatever it says is all there is
+	}
+	e.Code = strings.ToValidUTF8(e.Code, "�")
+	e.Text = strings.ToValidUTF8(strings.Join(parts, "; "), "�")
 }
 
 // retryAfter reads the header in both its forms: seconds, or a date, which is

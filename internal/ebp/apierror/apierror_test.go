@@ -20,17 +20,26 @@ func TestThreeShapesBecomeOneError(t *testing.T) {
 			400, `{"title":"Erreur","message":"Le paramètre est incorrect","errorType":"Validation","errors":[{"errorCode":"E12","errorMessage":"TableName"},{"errorCode":"E13","errorMessage":"Columns"}],"origin":"API","systemMessage":"Le paramètre est incorrect"}`,
 			Error{Shape: ShapeEBP, Code: "E12", Text: "Erreur; Le paramètre est incorrect; TableName; E13: Columns"},
 		},
-		"EBP without details": {404, `{"title":"","message":"Votre dossier n'existe pas","errorType":"NotFound"}`, Error{Shape: ShapeEBP, Code: "NotFound", Text: "Votre dossier n'existe pas"}},
-		"Hubbix":              {400, `{"status":400,"errorCode":"SaleUnit.NotFound","data":{"id":7},"message":"Unité introuvable"}`, Error{Shape: ShapeHubbix, Code: "SaleUnit.NotFound", Text: `Unité introuvable; {"id":7}`}},
-		"gateway rate":        {429, `{"statusCode":429,"message":"Rate limit is exceeded. Try again in 12 seconds."}`, Error{Shape: ShapeGateway, Text: "Rate limit is exceeded. Try again in 12 seconds.", RetryAfter: 12 * time.Second}},
-		"gateway quota":       {403, `{"statusCode":403,"message":"Out of call volume quota. Quota will be replenished in 11:02:03."}`, Error{Shape: ShapeGateway, Text: "Out of call volume quota. Quota will be replenished in 11:02:03.", RetryAfter: 11*time.Hour + 2*time.Minute + 3*time.Second}},
-		"empty":               {500, ``, Error{Shape: ShapeOther}},
-		"text":                {500, `"Object reference not set"`, Error{Shape: ShapeOther, Text: "Object reference not set"}},
-		"number":              {400, `12`, Error{Shape: ShapeOther, Text: "12"}},
-		"array":               {400, `[{"a":1}]`, Error{Shape: ShapeOther, Text: `[{"a":1}]`}},
-		"page":                {502, "<html><h1>Bad Gateway</h1></html>", Error{Shape: ShapeOther, Text: "the answer is a web page, not one of the API's"}},
-		"unknown object":      {400, `{"foo":1}`, Error{Shape: ShapeOther, Text: `{"foo":1}`}},
-		"broken JSON":         {400, `{"message":"x`, Error{Shape: ShapeOther, Text: `{"message":"x`}},
+		"EBP without details":  {404, `{"title":"","message":"Votre dossier n'existe pas","errorType":"NotFound"}`, Error{Shape: ShapeEBP, Code: "NotFound", Text: "Votre dossier n'existe pas"}},
+		"Hubbix":               {400, `{"status":400,"errorCode":"SaleUnit.NotFound","data":{"id":7},"message":"Unité introuvable"}`, Error{Shape: ShapeHubbix, Code: "SaleUnit.NotFound", Text: `Unité introuvable; {"id":7}`}},
+		"gateway rate":         {429, `{"statusCode":429,"message":"Rate limit is exceeded. Try again in 12 seconds."}`, Error{Shape: ShapeGateway, Text: "Rate limit is exceeded. Try again in 12 seconds.", RetryAfter: 12 * time.Second}},
+		"gateway quota":        {403, `{"statusCode":403,"message":"Out of call volume quota. Quota will be replenished in 11:02:03."}`, Error{Shape: ShapeGateway, Text: "Out of call volume quota. Quota will be replenished in 11:02:03.", RetryAfter: 11*time.Hour + 2*time.Minute + 3*time.Second}},
+		"gateway quota as 429": {429, `{"statusCode":429,"message":"Out of call volume quota."}`, Error{Shape: ShapeGateway, Text: "Out of call volume quota."}},
+		"problem details":      {400, `{"type":"about:blank","title":"Invalid column name 'Foo'","status":400,"detail":"Colonne inconnue","traceId":"00-1"}`, Error{Shape: ShapeEBP, Text: "Invalid column name 'Foo'; Colonne inconnue"}},
+		"problem, title alone": {400, `{"title":"Invalid column name 'Foo'","status":400}`, Error{Shape: ShapeEBP, Text: "Invalid column name 'Foo'"}},
+		"problem of fields":    {400, `{"title":"x","status":400,"errors":{"Offset":["not a number"]}}`, Error{Shape: ShapeOther, Text: `{"title":"x","status":400,"errors":{"Offset":["not a number"]}}`}},
+		"Hubbix without code":  {404, `{"status":404,"errorCode":null,"data":null,"message":"Introuvable"}`, Error{Shape: ShapeHubbix, Text: "Introuvable"}},
+		"Hubbix without words": {400, `{"status":400,"errorCode":"SaleUnit.NotFound","data":{}}`, Error{Shape: ShapeHubbix, Code: "SaleUnit.NotFound", Text: `{"status":400,"errorCode":"SaleUnit.NotFound","data":{}}`}},
+		"status alone":         {500, `{"status":500,"trace":"abc"}`, Error{Shape: ShapeOther, Text: `{"status":500,"trace":"abc"}`}},
+		"gateway, no words":    {500, `{"statusCode":500,"activityId":"abc"}`, Error{Shape: ShapeGateway, Text: `{"statusCode":500,"activityId":"abc"}`}},
+		"EBP, type alone":      {500, `{"errorType":"Technical","message":""}`, Error{Shape: ShapeOther, Code: "Technical", Text: `{"errorType":"Technical","message":""}`}},
+		"empty":                {500, ``, Error{Shape: ShapeOther}},
+		"text":                 {500, `"Object reference not set"`, Error{Shape: ShapeOther, Text: "Object reference not set"}},
+		"number":               {400, `12`, Error{Shape: ShapeOther, Text: "12"}},
+		"array":                {400, `[{"a":1}]`, Error{Shape: ShapeOther, Text: `[{"a":1}]`}},
+		"page":                 {502, "<html><h1>Bad Gateway</h1></html>", Error{Shape: ShapeOther, Text: "the answer is a web page, not one of the API's"}},
+		"unknown object":       {400, `{"foo":1}`, Error{Shape: ShapeOther, Text: `{"foo":1}`}},
+		"broken JSON":          {400, `{"message":"x`, Error{Shape: ShapeOther, Text: `{"message":"x`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.want.Status = c.status
@@ -65,6 +74,35 @@ func TestErrorsSayWhichCallAndWhatToDo(t *testing.T) {
 	assert.True(t, Parse(400, nil, []byte(`{"status":400,"errorCode":"SaleUnit.NotFound"}`), time.Now()).NotFound())
 	assert.True(t, Parse(403, nil, []byte(`{"statusCode":403,"message":"Out of call volume quota."}`), time.Now()).QuotaExhausted())
 	assert.False(t, Parse(403, nil, []byte(`{"message":"Droits insuffisants"}`), time.Now()).QuotaExhausted())
+}
+
+func TestOnlyTheGatewaysQuotaIsTheQuotaOfCalls(t *testing.T) {
+	for body, want := range map[string]bool{
+		`{"statusCode":403,"message":"Out of call volume quota. Quota will be replenished in 11:02:03."}`: true,
+		`{"statusCode":403,"message":"Quota will be replenished in 00:00:03."}`:                           true,
+		`{"message":"Out of call volume quota."}`:                                                         true,
+		`Out of CALL VOLUME quota`: true,
+		`{"statusCode":403,"message":"Votre quota d'utilisateurs est atteint"}`:                       false,
+		`{"title":"Quota","message":"Quota de dossiers dépassé","errorType":"Forbidden"}`:             false,
+		`{"status":403,"errorCode":"Quota","message":"quota will be replenished by your accountant"}`: false,
+		`{"statusCode":429,"message":"Rate limit is exceeded. Try again in 12 seconds."}`:             false,
+	} {
+		for _, status := range []int{403, 429} {
+			assert.Equal(t, want, Parse(status, nil, []byte(body), time.Now()).QuotaExhausted(), "%d %s", status, body)
+		}
+		assert.False(t, Parse(500, nil, []byte(body), time.Now()).QuotaExhausted())
+	}
+}
+
+func TestNoAnswerThatSaysSomethingBecomesAnErrorThatSaysNothing(t *testing.T) {
+	for _, body := range []string{
+		`{"title":"","status":400}`, `{"statusCode":403}`, `{"errorCode":"A"}`, `{"data":{},"status":1}`, `{"errors":[{}]}`, `{"status":"Error"}`, `{}`, `[]`, `0`,
+		`{"statusCode":"403","message":"x"}`, `{"message":{"fr":"x"}}`, "{\"data\":\"\xff\"}",
+	} {
+		e := Parse(400, nil, []byte(body), time.Now())
+		assert.NotEmpty(t, e.Text, body)
+		assert.True(t, utf8.ValidString(e.Error()), body)
+	}
 }
 
 func TestLongTextsAreCutVisibly(t *testing.T) {

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 )
@@ -14,11 +15,12 @@ type Attempt struct {
 	Status   int    // 0 where no answer came
 	Bytes    int64
 	Duration time.Duration
-	Err      error
-	Header   http.Header
+	// Err is why no answer came, without secrets: it says so and wraps nothing.
+	Err error
 }
 
-// Observer sees every attempt that is sent: for metrics, spans and logs.
+// Observer sees every attempt that is sent: for metrics, spans and logs. Nothing that
+// it is told holds a secret, whatever the server wrote.
 type Observer interface {
 	// Start is called before the attempt; the function it returns after it.
 	Start(ctx context.Context, c *Call, method, url string) (context.Context, func(Attempt))
@@ -27,7 +29,10 @@ type Observer interface {
 }
 
 // observeLayer tells the call's observer.
-type observeLayer struct{ next http.RoundTripper }
+type observeLayer struct {
+	next   http.RoundTripper
+	redact func(string) string
+}
 
 func (l *observeLayer) RoundTrip(req *http.Request) (*http.Response, error) {
 	call := CallOf(req.Context())
@@ -39,9 +44,12 @@ func (l *observeLayer) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, done := call.Observer.Start(req.Context(), call, req.Method, url)
 	start := time.Now()
 	res, err := l.next.RoundTrip(req.WithContext(ctx))
-	a := Attempt{Call: call, Method: req.Method, URL: url, Duration: time.Since(start), Err: err}
+	a := Attempt{Call: call, Method: req.Method, URL: url, Duration: time.Since(start)}
+	if err != nil {
+		a.Err = errors.New(l.redact(err.Error()))
+	}
 	if res != nil {
-		a.Status, a.Bytes, a.Header = res.StatusCode, res.ContentLength, res.Header
+		a.Status, a.Bytes = res.StatusCode, res.ContentLength
 	}
 	done(a)
 	return res, err

@@ -92,6 +92,19 @@ func (w *window) Wait(ctx context.Context) error {
 	return sleep(ctx, time.Until(at))
 }
 
+// Pacers are those of a subscription: none, one or both. They may be shared by many
+// chains.
+func Pacers(callsPerSecond float64, callsPerMinute int) []Pacer {
+	var out []Pacer
+	// The minute first: a place of the second must not be kept waiting.
+	for _, p := range []Pacer{PerMinute(callsPerMinute), PerSecond(callsPerSecond)} {
+		if p != nil {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
 // sleep waits, or returns the context's error at once when it ends.
 func sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 {

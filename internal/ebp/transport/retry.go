@@ -22,12 +22,16 @@ type Retry struct {
 	// WaitForQuota waits for the end of a day whose calls are used up, as long as it
 	// takes, without counting it as an attempt. Otherwise that is an error.
 	WaitForQuota bool
+	// Redact takes the secrets out of what observers are told: the network's errors
+	// quote the server, which may have echoed them. Nil leaves texts as they are.
+	Redact func(string) string
 }
 
 // retryLayer makes an attempt again only where the first cannot have had an effect:
 //
 //   - the connection could not be made (any method)
-//   - 429, or 403 with the quota used up: the gateway held the call back (any method)
+//   - 429, or 403 with the quota used up: the gateway held the call back (any method);
+//     for the quota it waits as long as it takes, or not at all
 //   - an idempotent call, for any error of the network and any 5xx
 //
 // A 401 is the credentials layer's. Retry-After is honoured in full.
@@ -109,7 +113,7 @@ func (l *retryLayer) judge(call *Call, res *http.Response, err error) (verdict, 
 			errors.As(err, &credentials), errors.As(err, &tooLarge):
 			return verdict{}, nil
 		case call.Idempotent || notConnected(err):
-			return verdict{again: true, reason: err.Error()}, nil
+			return verdict{again: true, reason: l.retry.Redact(err.Error())}, nil
 		}
 		return verdict{}, nil
 	}

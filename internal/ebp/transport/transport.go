@@ -72,11 +72,14 @@ type Layers struct {
 // authorised like a first one; pace is inside credentials so that a token is not
 // kept waiting until it has expired.
 func Chain(l Layers) http.RoundTripper {
+	if l.Retry.Redact == nil {
+		l.Retry.Redact = func(s string) string { return s }
+	}
 	rt := l.Base
 	rt = &bodyLayer{next: rt, limit: l.MaxBytes}
 	rt = &timeoutLayer{next: rt, timeout: l.Timeout}
 	rt = &hostLayer{next: rt, host: l.Host}
-	rt = &observeLayer{next: rt}
+	rt = &observeLayer{next: rt, redact: l.Retry.Redact}
 	rt = &paceLayer{next: rt, pacers: l.Pacers}
 	rt = &credentialsLayer{next: rt, credentials: l.Credentials}
 	rt = newRetryLayer(rt, l.Retry)
