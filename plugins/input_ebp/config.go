@@ -103,7 +103,8 @@ A run without ` + "`interval`" + ` ends with code 3 when EBP does not accept the
 		Field(service.NewBoolField(fieldAllowOffset).
 			Description("Read a list by position where it turns out that it cannot be read by key, instead of stopping.").
 			Default(false).Advanced()).
-		Field(service.NewAutoRetryNacksToggleField())
+		Field(service.NewAutoRetryNacksToggleField().
+			Description("Deliver a page again, as a whole, when anything of it was refused, until it is taken. When false, a refused page is logged, counted and not read again."))
 	return spec.Fields(connection.Fields()...).
 		LintRule(lintRule).
 		Example("Customers to the terminal",
@@ -148,6 +149,7 @@ type inputConfig struct {
 	pageSize       int
 	prefetch       int
 	allowOffset    bool
+	replay         bool
 }
 
 func inputConfigFromParsed(conf *service.ParsedConfig) (*inputConfig, error) {
@@ -205,7 +207,10 @@ func inputConfigFromParsed(conf *service.ParsedConfig) (*inputConfig, error) {
 	if c.prefetch, err = conf.FieldInt(fieldPrefetch); err != nil {
 		return nil, err
 	}
-	c.allowOffset, err = conf.FieldBool(fieldAllowOffset)
+	if c.allowOffset, err = conf.FieldBool(fieldAllowOffset); err != nil {
+		return nil, err
+	}
+	c.replay, err = conf.FieldBool(service.AutoRetryNacksToggleFieldName)
 	return c, err
 }
 

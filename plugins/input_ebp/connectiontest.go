@@ -9,10 +9,7 @@ import (
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp/catalog"
 )
 
-var (
-	_ service.ConnectionTestable = (*input)(nil)
-	_ service.ConnectionTestable = (*wholePages)(nil)
-)
+var _ service.ConnectionTestable = (*input)(nil)
 
 // ConnectionTest implements service.ConnectionTestable: it signs in and, where the
 // product lists its dossiers, asks for one of them. It costs one call at most.
@@ -38,9 +35,4 @@ func (in *input) tryConnection(ctx context.Context) error {
 	}
 	_, err = client.Do(ctx, ebp.Request{Operation: folders, Query: map[string][]string{catalog.ParamLimit: {"1"}}})
 	return err
-}
-
-// ConnectionTest implements service.ConnectionTestable.
-func (w *wholePages) ConnectionTest(ctx context.Context) service.ConnectionTestResults {
-	return w.in.ConnectionTest(ctx)
 }

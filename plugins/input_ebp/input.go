@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/benthos-ebp/benthos-ebp/internal/connection"
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp/auth"
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp/paging"
+	"github.com/benthos-ebp/benthos-ebp/internal/state"
 )
 
 func init() {
@@ -20,11 +22,7 @@ func init() {
 		panic(err)
 	}
 	service.MustRegisterBatchInput("ebp", inputSpec(), func(conf *service.ParsedConfig, mgr *service.Resources) (service.BatchInput, error) {
-		in, err := inputFromParsed(conf, mgr)
-		if err != nil {
-			return nil, err
-		}
-		return replayed(conf, in)
+		return inputFromParsed(conf, mgr)
 	})
 }
 
@@ -32,6 +30,8 @@ func init() {
 // pipeline works on the last. What it has read waits in a channel:
 //
 //	reader goroutine -> pages -> ReadBatch -> pipeline -> ack
+//	                                 ^                     |
+//	                                 +------ replays ------+
 //
 // The goroutine lives from the first Connect to Close or the end of the data. It is
 // the only one that touches a paging.Reader.
@@ -43,19 +43,21 @@ type input struct {
 
 	mu      sync.Mutex
 	client  *connection.Client
-	pages   chan batch
+	pages   chan *delivery
+	replays chan *delivery
+	reading context.Context // ends when the input is closed
 	stop    context.CancelFunc
 	stopped chan struct{}
 
-	// unacked counts the batches that the pipeline has and has not answered for.
+	// unacked counts the pages that the pipeline has and has not answered for.
 	unacked atomic.Int64
 	acked   chan struct{} // told when unacked falls to zero
 
 	sizes map[string]*paging.PageSize // by table, kept between sweeps
-}
+	wait  time.Duration               // before the next attempt to sign in
+	told  map[string]bool             // lists whose promise a person was told of
 
-type batch struct {
-	messages service.MessageBatch
+	patience patience
 }
 
 type metrics struct {
@@ -76,8 +78,9 @@ func inputFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*input
 			records:  mgr.Metrics().NewCounter("ebp_records", "product", "resource", "table", "folder"),
 			rejected: mgr.Metrics().NewCounter("ebp_records_rejected", "product", "resource"),
 		},
-		acked: make(chan struct{}, 1),
-		sizes: map[string]*paging.PageSize{},
+		acked: make(chan struct{}, 1), replays: make(chan *delivery),
+		sizes: map[string]*paging.PageSize{}, told: map[string]bool{},
+		patience: defaultPatience, wait: defaultPatience.signInFirst,
 	}, nil
 }
 
@@ -88,42 +91,59 @@ func (in *input) Connect(ctx context.Context) error {
 	if in.pages != nil {
 		return nil // it goes on where it is
 	}
-	if in.client == nil {
-		client, err := in.conf.connection.Open(in.mgr)
-		if err != nil {
-			return in.refuse(err)
-		}
-		in.client = client
+	if err := in.signIn(ctx); err != nil {
+		return in.notConnected(ctx, err)
 	}
-	if err := in.client.SignedIn(ctx); err != nil {
-		var signIn *auth.Error
-		if errors.As(err, &signIn) && signIn.Refused && in.conf.interval == 0 {
-			return in.refuse(err)
-		}
-		return err // the host tries again, more and more slowly
-	}
-	var reading context.Context
-	reading, in.stop = context.WithCancel(context.Background())
-	in.pages, in.stopped = make(chan batch, in.conf.prefetch-1), make(chan struct{})
+	in.wait = in.patience.signInFirst
+	in.reading, in.stop = context.WithCancel(context.Background())
+	in.pages, in.stopped = make(chan *delivery, in.conf.prefetch-1), make(chan struct{})
 	go func() {
 		defer close(in.stopped)
 		defer close(in.pages)
-		in.read(reading)
+		in.read(in.reading)
 	}()
 	return nil
 }
 
-// refuse ends a run that cannot begin: an error that trying again does not change.
-func (in *input) refuse(err error) error {
-	if in.conf.interval != 0 {
-		return err
+func (in *input) signIn(ctx context.Context) error {
+	if in.client == nil {
+		client, err := in.conf.connection.Open(in.mgr)
+		if err != nil {
+			return err
+		}
+		in.client = client
 	}
-	in.log.Errorf("nothing can be read: %v", err)
-	connection.SetExitCode(connection.ExitCredentials)
-	return service.ErrEndOfInput
+	return in.client.SignedIn(ctx)
 }
 
-// ReadBatch implements service.BatchInput.
+// notConnected decides what becomes of a run that cannot begin. What trying again does
+// not change ends a run that is to read once. Everything else is tried again, more and
+// more slowly: each time may carry the refresh token to a server that refuses it.
+func (in *input) notConnected(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if in.conf.interval == 0 && isLasting(err) {
+		in.log.Errorf("nothing can be read: %v", err)
+		connection.SetExitCode(exitCodeOf(err))
+		return service.ErrEndOfInput
+	}
+	wait := in.wait
+	in.wait = min(2*in.wait, in.patience.signInLongest)
+	return service.NewErrBackOff(err, wait)
+}
+
+// isLasting reports whether an error stays until a person does something.
+func isLasting(err error) bool {
+	var signIn *auth.Error
+	if errors.As(err, &signIn) {
+		return signIn.Refused || errors.Is(err, state.ErrDamaged) || errors.Is(err, fs.ErrPermission)
+	}
+	return true // the connection could not even be set up
+}
+
+// ReadBatch implements service.BatchInput. What was refused goes before what is new.
+// The input ends when everything is read and answered for.
 func (in *input) ReadBatch(ctx context.Context) (service.MessageBatch, service.AckFunc, error) {
 	in.mu.Lock()
 	pages := in.pages
@@ -132,44 +152,35 @@ func (in *input) ReadBatch(ctx context.Context) (service.MessageBatch, service.A
 		return nil, nil, service.ErrNotConnected
 	}
 	select {
-	case b, ok := <-pages:
-		if !ok {
+	case d := <-in.replays:
+		return d.maker.batch(d.page), in.ack(d), nil
+	default:
+	}
+	var acked chan struct{} // the reader's own while it runs
+	for {
+		select {
+		case d := <-in.replays:
+			return d.maker.batch(d.page), in.ack(d), nil
+		case d, ok := <-pages:
+			if ok {
+				return d.maker.batch(d.page), in.ack(d), nil
+			}
+			pages, acked = nil, in.acked
+		case <-acked:
+		case <-ctx.Done():
+			return nil, nil, ctx.Err()
+		}
+		if pages == nil && in.unacked.Load() == 0 {
 			return nil, nil, service.ErrEndOfInput
 		}
-		return b.messages, in.ack(len(b.messages)), nil
-	case <-ctx.Done():
-		return nil, nil, ctx.Err()
-	}
-}
-
-// ack counts a batch as answered for. With auto_replay_nacks the host calls it once a
-// message is delivered; without, a refused message is not read again.
-func (in *input) ack(n int) service.AckFunc {
-	return func(_ context.Context, err error) error {
-		if err != nil {
-			refused := n
-			var each *service.BatchError
-			if errors.As(err, &each) && each.IndexedErrors() > 0 {
-				refused = each.IndexedErrors()
-			}
-			in.metrics.rejected.Incr(int64(refused), in.conf.op.Product(), in.conf.op.Resource())
-			in.log.Errorf("%d records were refused and will not be read again (auto_replay_nacks is false): %v", refused, err)
-		}
-		if in.unacked.Add(-1) == 0 {
-			select {
-			case in.acked <- struct{}{}:
-			default:
-			}
-		}
-		return nil
 	}
 }
 
 // deliver hands a page over, or gives up when the input is closed.
-func (in *input) deliver(ctx context.Context, b batch) error {
+func (in *input) deliver(ctx context.Context, d *delivery) error {
 	in.unacked.Add(1)
 	select {
-	case in.pages <- b:
+	case in.pages <- d:
 		return nil
 	case <-ctx.Done():
 		in.unacked.Add(-1)

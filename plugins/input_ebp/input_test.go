@@ -351,16 +351,12 @@ func TestANackedBatchComesAgainUnlessTurnedOff(t *testing.T) {
 	w := newWire(t, sandbox.Options{Rows: 5})
 	folder := w.sandbox.FolderIDs("gescom")[0]
 	for replay, want := range map[bool]int{true: 10, false: 5} {
-		in, err := newInput(t, w.config(t, fmt.Sprintf("resource: gescom.generic_query\ntable: Customer\nfolders: [%q]\n", folder)))
+		in, err := newInput(t, w.config(t, fmt.Sprintf("resource: gescom.generic_query\ntable: Customer\nfolders: [%q]\nauto_replay_nacks: %v\n", folder, replay)))
 		require.NoError(t, err)
-		var wrapped service.BatchInput = in
-		if replay {
-			wrapped = service.AutoRetryNacksBatched(in)
-		}
-		require.NoError(t, wrapped.Connect(t.Context()))
+		require.NoError(t, in.Connect(t.Context()))
 		got, refused := 0, false
 		for {
-			b, ack, err := wrapped.ReadBatch(t.Context())
+			b, ack, err := in.ReadBatch(t.Context())
 			if errors.Is(err, service.ErrEndOfInput) {
 				break
 			}
@@ -373,7 +369,7 @@ func TestANackedBatchComesAgainUnlessTurnedOff(t *testing.T) {
 			require.NoError(t, ack(t.Context(), nack))
 		}
 		assert.Equal(t, want, got)
-		require.NoError(t, wrapped.Close(t.Context()))
+		require.NoError(t, in.Close(t.Context()))
 	}
 }
 
@@ -489,4 +485,68 @@ func TestTheConnectionCanBeTestedForOneCall(t *testing.T) {
 	require.NoError(t, err)
 	results = in.ConnectionTest(t.Context())
 	require.ErrorContains(t, results[0].Err, "check subscription_key")
+}
+
+func TestAReadOutlastsAServerThatIsAwayForAWhile(t *testing.T) {
+	w := newWire(t, sandbox.Options{Rows: 100, AccessTokenLifetime: time.Minute + time.Second})
+	folder := w.sandbox.FolderIDs("gescom")[0]
+	var mu sync.Mutex
+	calls, tokens := 0, 0
+	w.sandbox.SetFault(func(c sandbox.Call) *sandbox.Fault {
+		mu.Lock()
+		defer mu.Unlock()
+		if strings.HasPrefix(c.Path, "/connect") {
+			if tokens++; tokens > 1 && tokens < 4 { // the login server is away when the token is to be renewed
+				return &sandbox.Fault{Status: 503}
+			}
+			return nil
+		}
+		if calls++; calls > 3 && calls < 25 { // longer than the client itself tries
+			return &sandbox.Fault{Status: 502, Body: []byte("<html>")}
+		}
+		if calls == 30 {
+			return &sandbox.Fault{Status: 401}
+		}
+		if calls == 40 {
+			return &sandbox.Fault{Status: 200, Body: []byte("{\"results\":[")}
+		}
+		return nil
+	})
+	in, err := newInput(t, w.config(t, fmt.Sprintf("resource: gescom.generic_query\ntable: Customer\nfolders: [%q]\npage_size: 5\n", folder)))
+	require.NoError(t, err)
+	in.patience = patience{callFor: 20 * time.Second, callFirst: 5 * time.Millisecond, callLongest: 20 * time.Millisecond}
+	keys := map[string]int{}
+	for _, m := range readAll(t, in) {
+		keys[meta(m)[metaKey]]++
+	}
+	assert.Len(t, keys, 100)
+	for k, n := range keys {
+		assert.Equal(t, 1, n, k)
+	}
+	assert.GreaterOrEqual(t, tokens, 4)
+}
+
+func TestARefusedSignInIsTriedAgainMoreAndMoreSlowly(t *testing.T) {
+	w := newWire(t, sandbox.Options{Rows: 5})
+	folder := w.sandbox.FolderIDs("gescom")[0]
+	config := w.config(t, fmt.Sprintf("resource: gescom.generic_query\ntable: Customer\nfolders: [%q]\ninterval: 1h\n", folder))
+	in, err := newInput(t, strings.Replace(config, w.sandbox.Credentials().ClientSecret, "wrong", 1))
+	require.NoError(t, err)
+	for _, want := range []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 15 * time.Minute, 15 * time.Minute} {
+		var backOff *service.ErrBackOff
+		require.ErrorAs(t, in.Connect(t.Context()), &backOff)
+		assert.Equal(t, want, backOff.Wait)
+	}
+}
+
+func TestAnExhaustedQuotaEndsTheSweepAtTheFirstCall(t *testing.T) {
+	w := newWire(t, sandbox.Options{Rows: 5, PerDay: 10})
+	folder := w.sandbox.FolderIDs("gescom")[0]
+	w.sandbox.SetQuotaUsed(10)
+	config := strings.Replace(w.config(t, fmt.Sprintf("resource: gescom.generic_query\ntables: [{table: Customer}, {table: Item}, {table: Unit}]\nfolders: [%q]\n", folder)),
+		"per_second: 0", "per_second: 0, when_exhausted: error", 1)
+	in, err := newInput(t, config)
+	require.NoError(t, err)
+	assert.Empty(t, readAll(t, in))
+	assert.Equal(t, 1, w.sandbox.CallCount())
 }

@@ -1,9 +1,13 @@
 package input_ebp
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
+	"math"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,13 +34,34 @@ func registerLint() error {
 		}
 		return func() (any, error) {
 			out := []any{}
-			for _, p := range Problems(config) {
+			for _, p := range Problems(asWritten(config)) {
 				out = append(out, p)
 			}
 			return out, nil
 		}, nil
 	})
 }
+
+// asWritten undoes what the host does to a configuration before it lints it: a list that
+// was written as something else, such as folders: 3691, comes as a list that is nil, and
+// the host says so itself. An empty list comes in the same way; Problems finds that one
+// when the input is made.
+func asWritten(config any) any {
+	c, ok := config.(map[string]any)
+	if !ok {
+		return config
+	}
+	c = maps.Clone(c)
+	for name, v := range c {
+		if l, ok := v.([]any); ok && l == nil {
+			c[name] = notAList{}
+		}
+	}
+	return c
+}
+
+// notAList stands where a list should be.
+type notAList struct{}
 
 // ours are the parameters that the input sends itself, with the field that sets them.
 var ours = map[string]string{
@@ -81,8 +106,10 @@ func unknownResource(resource string) string {
 }
 
 func lintTables(c map[string]any, op *catalog.Operation, add func(string, ...any)) {
-	table, tables := text(c[fieldTable]), list(c[fieldTables])
+	table := text(c[fieldTable])
+	tables, ok := list(c[fieldTables])
 	switch {
+	case !ok: // the host says so
 	case !op.TakesTable() && (table != "" || len(tables) > 0):
 		reads := "has no tables"
 		if op.Table != "" {
@@ -94,7 +121,7 @@ func lintTables(c map[string]any, op *catalog.Operation, add func(string, ...any
 	case table != "" && len(tables) > 0:
 		add("table and tables are both set: use one of them")
 	}
-	columns := list(c[fieldColumns])
+	columns, _ := list(c[fieldColumns])
 	if len(columns) > 0 && len(tables) > 0 {
 		add("columns and tables are both set: give each of the tables its own columns")
 	}
@@ -102,13 +129,25 @@ func lintTables(c map[string]any, op *catalog.Operation, add func(string, ...any
 		add("resource %q does not take columns: leave them out and choose fields in a mapping", op.Resource())
 	}
 	lintColumns(op, table, columns, add)
+	seen := map[string]int{}
 	for i, t := range tables {
 		m, _ := t.(map[string]any)
-		if text(m[fieldTable]) == "" {
+		name, given := m[fieldTable]
+		if !given {
+			continue // the host says so
+		}
+		table := text(name)
+		if table == "" {
 			add("tables[%d] names no table", i)
 			continue
 		}
-		lintColumns(op, text(m[fieldTable]), list(m[fieldColumns]), add)
+		columns, _ := list(m[fieldColumns])
+		lintColumns(op, table, columns, add)
+		if lower := strings.ToLower(table); !interpolated(table) {
+			if seen[lower]++; seen[lower] == 2 {
+				add("tables: %s is there twice, its records would be too", table)
+			}
+		}
 	}
 }
 
@@ -136,7 +175,10 @@ func lintColumns(op *catalog.Operation, table string, columns []any, add func(st
 }
 
 func lintFolders(c map[string]any, op *catalog.Operation, add func(string, ...any)) {
-	folders := list(c[fieldFolders])
+	folders, ok := list(c[fieldFolders])
+	if !ok {
+		return // the host says so
+	}
 	switch {
 	case !op.HasFolder() && len(folders) > 0:
 		add("resource %q is not read from a dossier: leave folders out", op.Resource())
@@ -146,25 +188,24 @@ func lintFolders(c map[string]any, op *catalog.Operation, add func(string, ...an
 	case op.HasFolder() && len(folders) == 0:
 		add(`resource %q needs folders: the numbers of dossiers, or ["*"] for all of this sign-in`, op.Resource())
 	}
-	seen := map[string]bool{}
+	seen := map[string]int{}
 	for _, f := range folders {
 		name := text(f)
 		if interpolated(name) {
 			continue
 		}
-		if name == "" {
+		seen[name]++
+		switch {
+		case seen[name] > 2, name == allFolders && seen[name] > 1: // has been said
+		case name == "" && seen[name] == 1:
 			add("folders holds an empty name")
-		}
-		if name == allFolders && len(folders) > 1 {
-			add(`folders: "*" stands for all dossiers and is used alone`)
-		}
-		if name == allFolders && op.IsHubbix() {
+		case name == allFolders && op.IsHubbix():
 			add(`folders: Hubbix has no list of its dossiers, so "*" cannot be resolved: name them`)
-		}
-		if seen[name] {
+		case name == allFolders && len(folders) > 1:
+			add(`folders: "*" stands for all dossiers and is used alone`)
+		case name != "" && seen[name] == 2:
 			add("folders: %q is there twice, its records would be too", name)
 		}
-		seen[name] = true
 	}
 }
 
@@ -175,6 +216,7 @@ func lintParameters(c map[string]any, op *catalog.Operation, add func(string, ..
 		names = append(names, n)
 	}
 	sort.Strings(names)
+	spelled := map[string]string{}
 	for _, p := range op.Query {
 		if _, sent := ours[strings.ToLower(p.Name)]; !sent {
 			known = append(known, p.Name)
@@ -185,7 +227,11 @@ func lintParameters(c map[string]any, op *catalog.Operation, add func(string, ..
 			add("parameter %s cannot be set here: %s", n, why)
 			continue
 		}
-		if _, ok := op.Parameter(n); ok {
+		if p, ok := op.Parameter(n); ok {
+			if other, twice := spelled[p.Name]; twice {
+				add("parameter %s is there twice, as %s and %s: only one of them can be sent", p.Name, other, n)
+			}
+			spelled[p.Name] = n
 			continue
 		}
 		hint := "it takes none"
@@ -207,11 +253,24 @@ func lintRest(c map[string]any, add func(string, ...any)) {
 	if text(c[fieldSchemaMetadata]) != "" && text(c[fieldValues]) != valuesTyped {
 		add("schema_metadata describes typed values: set values: typed")
 	}
-	if n, ok := number(c[fieldPageSize]); ok && (n < 1 || n > catalog.MaxPageSize) {
-		add("page_size %v: EBP takes 1 to %d records a page", n, catalog.MaxPageSize)
-	}
-	if n, ok := number(c[fieldPrefetch]); ok && (n < 1 || n > 100) {
-		add("prefetch %v: give 1 to 100 pages", n)
+	lintNumber(c, fieldPageSize, catalog.MaxPageSize, "page_size %v: EBP takes 1 to %d records a page", add)
+	lintNumber(c, fieldPrefetch, longestPrefetch, "prefetch %v: give 1 to %d pages", add)
+}
+
+const longestPrefetch = 100
+
+// lintNumber finds what is no whole number from 1 to most. A number in quotes is none:
+// the host does not read it as one.
+func lintNumber(c map[string]any, field string, most int, what string, add func(string, ...any)) {
+	v, given := c[field]
+	switch n, isNumber := number(v); {
+	case !given || interpolated(text(v)):
+	case !isNumber:
+		add(what+", written as a number", strconv.Quote(text(v)), most)
+	case n != math.Trunc(n):
+		add(what+", as a whole number", text(v), most)
+	case n < 1 || n > float64(most):
+		add(what, text(v), most)
 	}
 }
 
@@ -225,9 +284,11 @@ func text(v any) string {
 	return fmt.Sprint(v)
 }
 
-func list(v any) []any {
-	l, _ := v.([]any)
-	return l
+// list returns a list, which is empty where there is none, and false where there is
+// something else.
+func list(v any) ([]any, bool) {
+	l, ok := v.([]any)
+	return l, ok || v == nil
 }
 
 func number(v any) (float64, bool) {
@@ -238,6 +299,9 @@ func number(v any) (float64, bool) {
 		return float64(n), true
 	case float64:
 		return n, true
+	case json.Number:
+		f, err := n.Float64()
+		return f, err == nil
 	}
 	return 0, false
 }

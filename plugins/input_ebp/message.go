@@ -28,20 +28,21 @@ const changeUpsert = "upsert"
 // sweepFormat is how ebp_sweep is written: sortable, to the millisecond.
 const sweepFormat = "2006-01-02T15:04:05.000Z07:00"
 
-// pair is a metadata entry that all records of a list share. Its value is an
-// interface already, so that setting it a million times allocates nothing.
-type pair struct {
-	key   string
-	value any
-}
-
-// maker makes messages of the records of one list.
+// maker makes messages of the records of one list. It may be used by several
+// goroutines once it is prepared.
 type maker struct {
 	in     *input
 	table  string
 	known  *catalog.Table
-	shared []pair
+	shared []pair // metadata that all records share
 	schema *typed.Schema
+}
+
+// pair is a metadata entry. Its value is an interface already, so that setting it a
+// million times allocates nothing.
+type pair struct {
+	key   string
+	value any
 }
 
 func newMaker(in *input, started time.Time, folder, table string) *maker {
@@ -50,31 +51,32 @@ func newMaker(in *input, started time.Time, folder, table string) *maker {
 	if m.known != nil {
 		m.table = m.known.Name
 	}
-	m.shared = []pair{
-		{metaProduct, op.Product()}, {metaResource, op.Resource()},
-		{metaChange, changeUpsert}, {metaSweep, started.UTC().Format(sweepFormat)},
-	}
-	if m.table != "" {
-		m.shared = append(m.shared, pair{metaTable, m.table})
-	}
-	if folder != "" {
-		m.shared = append(m.shared, pair{metaFolder, folder})
+	for _, one := range [][2]string{
+		{metaProduct, op.Product()}, {metaResource, op.Resource()}, {metaChange, changeUpsert},
+		{metaSweep, started.UTC().Format(sweepFormat)}, {metaTable, m.table}, {metaFolder, folder},
+	} {
+		if one[1] != "" {
+			m.shared = append(m.shared, pair{one[0], one[1]})
+		}
 	}
 	return m
 }
 
-// batch makes the messages of a page. They share the page's memory.
-func (m *maker) batch(page *paging.Page) (service.MessageBatch, error) {
-	if m.in.conf.typed && m.schema == nil {
-		if err := m.learn(page); err != nil {
-			return nil, err
-		}
+// prepare learns what it needs from the first page.
+func (m *maker) prepare(page *paging.Page) error {
+	if !m.in.conf.typed || m.schema != nil {
+		return nil
 	}
+	return m.learn(page)
+}
+
+// batch makes the messages of a page. They share the page's memory.
+func (m *maker) batch(page *paging.Page) service.MessageBatch {
 	out := make(service.MessageBatch, len(page.Records))
 	for i, r := range page.Records {
 		out[i] = m.message(r)
 	}
-	return out, nil
+	return out
 }
 
 func (m *maker) message(r paging.Record) *service.Message {

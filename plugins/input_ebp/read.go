@@ -5,45 +5,63 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/benthos-ebp/benthos-ebp/internal/connection"
+	"github.com/benthos-ebp/benthos-ebp/internal/ebp"
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp/apierror"
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp/auth"
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp/catalog"
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp/paging"
+	"github.com/benthos-ebp/benthos-ebp/internal/ebp/records"
 )
 
-// A sign-in that was refused is looked at again after a while that grows from
-// signInFirst to signInLongest: refreshes burn nothing of the quota, but nobody should
-// be asked all the time.
-const (
-	signInFirst   = 30 * time.Second
-	signInLongest = 15 * time.Minute
-)
+// patience is how long the input waits for what passes by itself.
+type patience struct {
+	// A sign-in that was refused is looked at again after a while that grows from
+	// signInFirst to signInLongest.
+	signInFirst, signInLongest time.Duration
+	// A call that failed for a reason that passes is made again for callFor long, with
+	// waits from callFirst to callLongest, on top of the client's own attempts: a read
+	// of hours should not end for a server that is away for minutes.
+	callFor, callFirst, callLongest time.Duration
+}
+
+var defaultPatience = patience{
+	signInFirst: 30 * time.Second, signInLongest: 15 * time.Minute,
+	callFor: 15 * time.Minute, callFirst: 5 * time.Second, callLongest: 2 * time.Minute,
+}
 
 // read makes one sweep, or one after the other.
 func (in *input) read(ctx context.Context) {
-	for wait := signInFirst; ; {
+	for _, table := range in.conf.tables {
+		in.remarkOn(table)
+	}
+	for wait := in.patience.signInFirst; ; {
 		started := time.Now()
 		err := in.sweep(ctx, started)
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return
-		case err != nil && in.conf.interval == 0:
-			connection.SetExitCode(exitCodeOf(err))
+		}
+		if in.conf.interval == 0 {
+			if err != nil {
+				connection.SetExitCode(exitCodeOf(err))
+			}
 			return
-		case in.conf.interval == 0:
+		}
+		// The next sweep begins when this one is delivered, and not before its time.
+		if in.settled(ctx) != nil {
 			return
 		}
 		next := time.Until(started.Add(in.conf.interval))
 		if err != nil && exitCodeOf(err) == connection.ExitCredentials {
 			next = max(next, wait)
-			wait = min(2*wait, signInLongest)
+			wait = min(2*wait, in.patience.signInLongest)
 		} else {
-			wait = signInFirst
+			wait = in.patience.signInFirst
 		}
-		if in.settled(ctx) != nil || pause(ctx, next) != nil {
+		if pause(ctx, next) != nil {
 			return
 		}
 	}
@@ -52,7 +70,16 @@ func (in *input) read(ctx context.Context) {
 func exitCodeOf(err error) int {
 	var signIn *auth.Error
 	var refused *apierror.Error
-	if errors.As(err, &signIn) && signIn.Refused || errors.As(err, &refused) && refused.Status == http.StatusUnauthorized {
+	switch {
+	case errors.As(err, &signIn):
+		if signIn.Refused {
+			return connection.ExitCredentials
+		}
+	case errors.As(err, &refused):
+		if refused.Status == http.StatusUnauthorized {
+			return connection.ExitCredentials
+		}
+	case connection.IsMissingCredentials(err):
 		return connection.ExitCredentials
 	}
 	return connection.ExitIncomplete
@@ -83,7 +110,7 @@ func (in *input) sweep(ctx context.Context, started time.Time) error {
 				continue
 			}
 			in.log.Errorf("%v", err)
-			if exitCodeOf(err) == connection.ExitCredentials {
+			if endsSweep(err) {
 				return err
 			}
 			incomplete = true
@@ -93,6 +120,12 @@ func (in *input) sweep(ctx context.Context, started time.Time) error {
 		return errIncomplete
 	}
 	return nil
+}
+
+// endsSweep reports whether an error would meet every other list too.
+func endsSweep(err error) bool {
+	var refused *apierror.Error
+	return exitCodeOf(err) == connection.ExitCredentials || errors.As(err, &refused) && refused.QuotaExhausted()
 }
 
 // folders returns the dossiers of a sweep; one empty name where there are none.
@@ -113,8 +146,9 @@ func (in *input) folders(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	var out []string
+	seen := map[string]bool{} // one that moves while the list is read may come twice
 	for {
-		page, err := reader.Next(ctx)
+		page, err := in.next(ctx, reader)
 		if errors.Is(err, io.EOF) {
 			if len(out) == 0 {
 				in.log.Warnf("this sign-in has no dossier of %s", op.Product())
@@ -125,7 +159,10 @@ func (in *input) folders(ctx context.Context) ([]string, error) {
 			return nil, err
 		}
 		for _, r := range page.Records {
-			out = append(out, r.Key)
+			if !seen[r.Key] {
+				seen[r.Key] = true
+				out = append(out, r.Key)
+			}
 		}
 	}
 }
@@ -137,7 +174,6 @@ func (in *input) readList(ctx context.Context, started time.Time, folder string,
 	if size == nil {
 		size = paging.NewPageSize(in.conf.pageSize)
 		in.sizes[table.table] = size
-		in.remarkOn(table)
 	}
 	reader, err := paging.New(in.client, paging.Spec{
 		Operation: op, Folder: folder, Table: table.table, Columns: table.columns, Parameters: in.conf.parameters,
@@ -147,10 +183,10 @@ func (in *input) readList(ctx context.Context, started time.Time, folder string,
 		return err
 	}
 	progress := newProgress(in, folder, table.table)
-	in.log.Debugf("%s: %s", progress.name, reader.Promise())
+	in.tell(table, reader)
 	maker := newMaker(in, started, folder, table.table)
 	for {
-		page, err := reader.Next(ctx)
+		page, err := in.next(ctx, reader)
 		if errors.Is(err, io.EOF) {
 			progress.finished()
 			return nil
@@ -158,16 +194,65 @@ func (in *input) readList(ctx context.Context, started time.Time, folder string,
 		if err != nil {
 			return err
 		}
-		messages, err := maker.batch(page)
-		if err != nil {
+		if err := maker.prepare(page); err != nil {
 			return err
 		}
-		if err := in.deliver(ctx, batch{messages: messages}); err != nil {
+		if err := in.deliver(ctx, &delivery{page: page, maker: maker}); err != nil {
 			return err
 		}
-		in.metrics.records.Incr(int64(len(messages)), op.Product(), op.Resource(), maker.table, folder)
+		in.metrics.records.Incr(int64(len(page.Records)), op.Product(), op.Resource(), maker.table, folder)
 		progress.page(page)
 	}
+}
+
+// tell says once per list what is promised of its read: aloud where it is less than
+// everything.
+func (in *input) tell(table tableSpec, reader paging.Reader) {
+	if in.told[table.table] {
+		return
+	}
+	in.told[table.table] = true
+	say := in.log.Debugf
+	if !reader.ByKey() {
+		say = in.log.Infof
+	}
+	say("%s: %s", strings.TrimSpace(in.conf.op.Resource()+" "+table.table), reader.Promise())
+}
+
+// next returns the next page of a reader. After an error it asks the same page again
+// for as long as that may help.
+func (in *input) next(ctx context.Context, reader paging.Reader) (*paging.Page, error) {
+	var since time.Time
+	for wait := in.patience.callFirst; ; wait = min(2*wait, in.patience.callLongest) {
+		page, err := reader.Next(ctx)
+		if err == nil || ctx.Err() != nil || !isPassing(err) {
+			return page, err
+		}
+		if since.IsZero() {
+			since = time.Now()
+		}
+		if time.Since(since)+wait > in.patience.callFor {
+			return nil, err
+		}
+		in.log.Warnf("%v; trying again in %s", err, wait)
+		if err := pause(ctx, wait); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// isPassing reports whether the same call may succeed later without anybody's doing.
+func isPassing(err error) bool {
+	var signIn *auth.Error
+	if errors.As(err, &signIn) {
+		return !isLasting(err)
+	}
+	var refused *apierror.Error
+	if errors.As(err, &refused) {
+		return refused.Status >= 500 || refused.Status == http.StatusTooManyRequests && !refused.QuotaExhausted()
+	}
+	var network *ebp.NetworkError
+	return errors.As(err, &network) || errors.Is(err, records.ErrNotJSON)
 }
 
 // remarkOn says what may be a mistake and is tried all the same.

@@ -2,42 +2,74 @@ package input_ebp
 
 import (
 	"context"
-	"errors"
+	"time"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"github.com/benthos-ebp/benthos-ebp/internal/ebp/paging"
 )
 
-// replayed wraps an input so that pages the pipeline refuses come again, as a whole.
+// delivery is a page on its way through the pipeline. Its messages are made anew for
+// each attempt, so that nothing a processor did to them comes back.
+type delivery struct {
+	page     *paging.Page
+	maker    *maker
+	attempts int
+}
+
+// The waits between two attempts to deliver a page.
+const (
+	replayFirst   = 10 * time.Millisecond
+	replayLongest = 5 * time.Second
+)
+
+// ack answers for a page. With auto_replay_nacks a page of which anything was refused
+// comes again, as a whole.
 //
-// The host can replay only the messages of a batch that an error names. But a
-// processor that works on batches and drops or splits messages makes it give their
-// identities back by position: afterwards an error names the wrong message, which is
-// delivered twice, and the refused one is lost. Delivering some of a page twice is
-// what a destination must be able to take anyway; so no error names a message here.
-func replayed(conf *service.ParsedConfig, in *input) (service.BatchInput, error) {
-	on, err := conf.FieldBool(service.AutoRetryNacksToggleFieldName)
-	if err != nil || !on {
-		return in, err
-	}
-	return &wholePages{BatchInput: service.AutoRetryNacksBatched(in), in: in}, nil
-}
-
-type wholePages struct {
-	service.BatchInput
-	in *input
-}
-
-// ReadBatch implements service.BatchInput.
-func (w *wholePages) ReadBatch(ctx context.Context) (service.MessageBatch, service.AckFunc, error) {
-	b, ack, err := w.BatchInput.ReadBatch(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	return b, func(ctx context.Context, err error) error {
-		var some *service.BatchError
-		if errors.As(err, &some) {
-			err = errors.New(some.Error())
+// The host has a wrapper that replays only the messages which an error names. But a
+// processor that works on batches and drops or splits messages makes the host give
+// their identities back by position: afterwards an error names the wrong message,
+// which is delivered twice, and the refused one is lost. Some of a page twice is what
+// a destination must be able to take anyway; so no error is believed to name a
+// message.
+func (in *input) ack(d *delivery) service.AckFunc {
+	return func(_ context.Context, err error) error {
+		switch {
+		case err == nil:
+		case in.conf.replay:
+			in.replay(d, err)
+			return nil
+		default:
+			in.metrics.rejected.Incr(int64(len(d.page.Records)), in.conf.op.Product(), in.conf.op.Resource())
+			in.log.Errorf("a page of %d records was refused, in whole or in part, and will not be read again (auto_replay_nacks is false): %v", len(d.page.Records), err)
 		}
-		return ack(ctx, err)
-	}, nil
+		in.done()
+		return nil
+	}
+}
+
+// replay hands a page to ReadBatch again, after a while that grows.
+func (in *input) replay(d *delivery, err error) {
+	wait := min(replayFirst<<min(d.attempts, 20), replayLongest)
+	d.attempts++
+	in.log.Debugf("a page of %d records was refused and comes again in %s: %v", len(d.page.Records), wait, err)
+	go func() {
+		if pause(in.reading, wait) != nil {
+			return
+		}
+		select {
+		case in.replays <- d:
+		case <-in.reading.Done():
+		}
+	}()
+}
+
+// done counts a page as answered for.
+func (in *input) done() {
+	if in.unacked.Add(-1) == 0 {
+		select {
+		case in.acked <- struct{}{}:
+		default:
+		}
+	}
 }

@@ -44,6 +44,7 @@ type keyReader struct {
 	recent   map[string]bool // ids of the last page
 	older    map[string]bool // ids of the one before
 	skip     map[string]bool // ids returned before a level below was opened
+	spare    map[string]bool // an old map to use again
 	total    int
 	started  bool
 	returned int
@@ -129,17 +130,24 @@ func (k *keyReader) step(ctx context.Context) (*Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n, most := k.caller.URLBytes(k.build(lv, condition, k.PageSize.Get(), 0)), k.caller.MaxURLBytes(); n > most {
+	size := k.PageSize.Get()
+	request := k.build(lv, condition, size, 0)
+	if n, most := k.caller.URLBytes(request), k.caller.MaxURLBytes(); n > most {
 		return nil, fmt.Errorf("reading %s: the URL would have %d bytes, more than http.max_url_bytes (%d): ask for fewer columns, or raise it", k.what(), n, most)
 	}
-	cut, _, err := k.fetch(ctx, func(size int) ebp.Request { return k.build(lv, condition, size, 0) })
+	cut, _, err := k.fetch(ctx, func(now int) ebp.Request {
+		if now != size { // it shrank
+			return k.build(lv, condition, now, 0)
+		}
+		return request
+	})
 	if err != nil {
 		return nil, k.explain(err)
 	}
 	if len(cut.Records) == 0 && cut.Total > 0 {
 		return nil, &unfitError{error: fmt.Errorf("reading %s: EBP says that %d records remain and returned none", k.what(), cut.Total)}
 	}
-	var fresh []records.Record
+	var fresh []Record
 	if cut.Total >= 0 && cut.Total < lv.left {
 		if fresh, err = k.lookAgain(ctx, lv); err != nil {
 			return nil, err
@@ -160,12 +168,15 @@ func (k *keyReader) step(ctx context.Context) (*Page, error) {
 	if len(cut.Records) == 0 || cut.Total == len(cut.Records) {
 		k.ascend()
 	}
-	return k.page(append(fresh, more...), k.total), nil
+	if len(fresh) > 0 {
+		more = append(fresh, more...)
+	}
+	return &Page{Records: more, Total: k.total}, nil
 }
 
 // lookAgain reads the range of the last page once more and returns the rows that were
 // not returned: passed over, or inserted since.
-func (k *keyReader) lookAgain(ctx context.Context, lv *level) ([]records.Record, error) {
+func (k *keyReader) lookAgain(ctx context.Context, lv *level) ([]Record, error) {
 	from, err := k.compare(lv.column, filter.UpperOrEqual, lv.first)
 	if err != nil {
 		return nil, err
@@ -178,16 +189,16 @@ func (k *keyReader) lookAgain(ctx context.Context, lv *level) ([]records.Record,
 	if err != nil {
 		return nil, err
 	}
-	var missed []records.Record
+	var missed []Record
 	seen := map[string]bool{}
 	for offset := 0; ; {
 		cut, _, err := k.fetch(ctx, func(size int) ebp.Request { return k.build(lv, text, size, offset) })
 		if err != nil {
 			return nil, err
 		}
-		for _, row := range cut.Records {
-			id, err := k.identify(row)
-			if err != nil {
+		for i, row := range k.page(cut.Records, k.total).Records {
+			id := row.Key
+			if err := k.check(cut.Records[i]); err != nil {
 				return nil, err
 			}
 			if seen[id] && len(k.key) == 1 {
@@ -218,34 +229,39 @@ func (k *keyReader) explain(err error) error {
 	return err
 }
 
-// identify returns the key of a row as text.
-func (k *keyReader) identify(row records.Record) (string, error) {
+// check makes sure that a row has a key.
+func (k *keyReader) check(row records.Record) error {
 	for i, name := range k.key {
-		if _, ok := records.Text(row.Fields[i]); !ok {
-			return "", &unfitError{error: fmt.Errorf("reading %s: a record has no %s", k.what(), name), order: row.Fields[i] == nil && k.returned == 0}
+		if !records.IsSingle(row.Fields[i]) {
+			return &unfitError{error: fmt.Errorf("reading %s: a record has no %s", k.what(), name), order: row.Fields[i] == nil && k.returned == 0}
 		}
 	}
-	return keyText(row.Fields[:len(k.key)]), nil
+	return nil
 }
 
 // take checks the rows of an answer, notes the last of them, and returns those that
 // were not returned before.
-func (k *keyReader) take(lv *level, rows []records.Record) ([]records.Record, error) {
-	fresh := make([]records.Record, 0, len(rows))
-	seen := make(map[string]bool, len(rows))
+func (k *keyReader) take(lv *level, rows []records.Record) ([]Record, error) {
+	all := k.page(rows, k.total).Records
+	fresh := all[:0]
+	seen := k.spare
+	if seen == nil {
+		seen = make(map[string]bool, len(rows))
+	}
+	clear(seen)
 	before, size := lv.last, len(lv.group)
 	for i, row := range rows {
-		id, err := k.identify(row)
-		if err != nil {
+		if err := k.check(row); err != nil {
 			return nil, err
 		}
+		id := all[i].Key
 		switch {
 		case k.skip[id]:
 			// Returned on the level above, before its rows were read on their own.
 		case k.recent[id] || seen[id]:
 			return nil, &unfitError{error: fmt.Errorf("reading %s: EBP returned the record %s again; it does not keep to the condition on %s", k.what(), id, k.key[lv.column])}
 		default:
-			fresh = append(fresh, row)
+			fresh = append(fresh, all[i])
 		}
 		seen[id] = true
 		value := row.Fields[lv.column]
@@ -268,7 +284,7 @@ func (k *keyReader) take(lv *level, rows []records.Record) ([]records.Record, er
 		return nil, &unfitError{error: fmt.Errorf("reading %s: EBP returns the same records of %s again and again", k.what(), k.key[lv.column])}
 	}
 	if len(rows) > 0 {
-		k.older, k.recent = k.recent, seen
+		k.older, k.recent, k.spare = k.recent, seen, k.older
 	}
 	return fresh, nil
 }
@@ -279,7 +295,7 @@ func (k *keyReader) descend(lv *level) error {
 		k.skip = map[string]bool{}
 	}
 	for _, key := range lv.group {
-		k.skip[keyText(key)] = true
+		k.skip[string(appendKey(nil, key))] = true
 	}
 	eq, err := k.compare(lv.column, filter.Equal, lv.last)
 	if err != nil {

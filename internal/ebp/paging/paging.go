@@ -133,7 +133,8 @@ type requests struct {
 	layout records.Layout
 	prefix string // "Item." when columns of other tables are asked for
 	types  []catalog.ColumnType
-	known  bool // the table is one of the catalog
+	known  bool      // the table is one of the catalog
+	asked  [2]string // values of Columns, without and with the key
 }
 
 func newRequests(c Caller, s Spec) *requests {
@@ -156,6 +157,9 @@ func newRequests(c Caller, s Spec) *requests {
 			r.prefix += "."
 		}
 	}
+	if len(s.Columns) > 0 {
+		r.asked = [2]string{r.columnList(nil), r.columnList(r.key)}
+	}
 	r.layout = records.Layout{Keys: op.Records.Keys, Fields: append(append([]string{}, r.key...), op.ModifiedColumn)}
 	switch op.Paging {
 	case catalog.PagingOffsetLimit:
@@ -174,25 +178,22 @@ func (r *requests) column(name string) string {
 	return r.prefix + name
 }
 
+// columns returns the value of Columns, with those of the key or without.
 func (r *requests) columns(withKey bool) string {
-	if len(r.Columns) == 0 {
-		return ""
+	if withKey {
+		return r.asked[1]
 	}
+	return r.asked[0]
+}
+
+func (r *requests) columnList(also []string) string {
 	var out []string
 	asked := map[string]bool{}
-	add := func(c string) {
+	for _, c := range append(append([]string{}, r.Columns...), also...) {
 		c = r.column(strings.TrimSpace(c))
 		if !asked[strings.ToLower(c)] {
 			asked[strings.ToLower(c)] = true
 			out = append(out, c)
-		}
-	}
-	for _, c := range r.Columns {
-		add(c)
-	}
-	if withKey {
-		for _, k := range r.key {
-			add(k)
 		}
 	}
 	return strings.Join(out, ",")
@@ -276,44 +277,52 @@ func (r *requests) what() string {
 	return s
 }
 
-// page turns cut records into a page.
+// page turns cut records into a page. The texts of all its keys and dates are parts of
+// one string.
 func (r *requests) page(in []records.Record, total int) *Page {
 	p := &Page{Records: make([]Record, len(in)), Total: total}
+	ends := make([][2]int, len(in))
+	var text []byte
 	for i, rec := range in {
 		p.Records[i].Raw = rec.Raw
-		if len(rec.Fields) == 0 {
-			continue
+		if len(rec.Fields) > 0 {
+			text = appendKey(text, rec.Fields[:len(r.key)])
+			ends[i][0] = len(text)
+			text, _ = records.AppendText(text, rec.Fields[len(r.key)])
 		}
-		p.Records[i].Key = keyText(rec.Fields[:len(r.key)])
-		p.Records[i].Modified, _ = records.Text(rec.Fields[len(r.key)])
+		ends[i][1] = len(text)
+	}
+	all, start := string(text), 0
+	for i := range p.Records {
+		if ends[i][1] > start {
+			p.Records[i].Key = all[start:ends[i][0]]
+			p.Records[i].Modified = all[ends[i][0]:ends[i][1]]
+		}
+		start = ends[i][1]
 	}
 	return p
 }
 
-// keyText writes the key of a record as text: one column's value itself, several as a
-// JSON array, "" when one is missing.
-func keyText(fields [][]byte) string {
+// appendKey appends the key of a record as text: one column's value itself, several as
+// a JSON array, nothing when one is missing.
+func appendKey(dst []byte, fields [][]byte) []byte {
 	if len(fields) == 1 {
-		s, _ := records.Text(fields[0])
-		return s
+		dst, _ = records.AppendText(dst, fields[0])
+		return dst
 	}
-	if len(fields) == 0 {
-		return ""
-	}
-	var b strings.Builder
-	for i, f := range fields {
+	for _, f := range fields {
 		if len(f) == 0 {
-			return ""
+			return dst
 		}
-		if i == 0 {
-			b.WriteByte('[')
-		} else {
-			b.WriteByte(',')
-		}
-		b.Write(f)
 	}
-	b.WriteByte(']')
-	return b.String()
+	for i, f := range fields {
+		dst = append(dst, "[,"[min(i, 1)])
+		dst = append(dst, f...)
+	}
+	if len(fields) > 0 {
+		dst = append(dst, ']')
+	}
+	return dst
 }
 
 // onceReader reads a list that has no pages.

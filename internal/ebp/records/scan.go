@@ -7,8 +7,10 @@
 package records
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 	"unicode/utf8"
 )
 
@@ -129,6 +131,10 @@ var plain = func() (t [256]bool) {
 func (s *scanner) text() error {
 	s.i++
 	for s.i < len(s.data) {
+		s.plainText()
+		if s.i >= len(s.data) {
+			break
+		}
 		c := s.data[s.i]
 		switch {
 		case plain[c]:
@@ -151,6 +157,24 @@ func (s *scanner) text() error {
 		}
 	}
 	return s.wanted(`a closing "`)
+}
+
+// plainText skips plain characters, eight at a time: of eight bytes in a word, those
+// that need a closer look get their highest bit set.
+func (s *scanner) plainText() {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	data, i := s.data, s.i
+	for len(data)-i >= 8 {
+		w := binary.LittleEndian.Uint64(data[i:])
+		quote, slash := w^(ones*'"'), w^(ones*'\\')
+		// The lowest marked byte is exact: a borrow only spoils those above it.
+		if odd := (w | (w - ones*' ') | (quote - ones) | (slash - ones)) & high; odd != 0 {
+			s.i = i + bits.TrailingZeros64(odd)/8
+			return
+		}
+		i += 8
+	}
+	s.i = i
 }
 
 func (s *scanner) escape() error {

@@ -139,14 +139,19 @@ func (p *Page) readTotal(s *scanner) error {
 	return nil
 }
 
+// expected is how many records a page has most often: EBP gives no more.
+const expected = 100
+
 func (p *Page) readArray(s *scanner, layout Layout) error {
 	width := len(layout.Fields)
+	block := min(expected, len(s.data)/16+1) // no more than the answer can hold
+	p.Records = make([]Record, 0, block)
 	var fields [][]byte // of all records, allocated in blocks
 	return s.array(func() error {
 		var own [][]byte
 		if width > 0 {
 			if len(fields) < width {
-				fields = make([][]byte, width*64)
+				fields = make([][]byte, width*block)
 			}
 			own, fields = fields[:width:width], fields[width:]
 		}
@@ -231,22 +236,33 @@ func (s *scanner) excerpt() string {
 // Text returns a JSON value as text: strings without their quotes and escapes,
 // numbers and booleans as written. ok is false for null, objects, arrays and nil.
 func Text(value []byte) (text string, ok bool) {
-	if len(value) == 0 {
-		return "", false
+	b, ok := AppendText(nil, value)
+	return string(b), ok
+}
+
+// IsSingle reports whether a JSON value is text, a number or a boolean: whether Text
+// gives it.
+func IsSingle(value []byte) bool {
+	return len(value) > 0 && value[0] != 'n' && value[0] != '{' && value[0] != '['
+}
+
+// AppendText appends a JSON value as Text gives it. ok is false, and nothing is
+// appended, where Text's is.
+func AppendText(dst, value []byte) (out []byte, ok bool) {
+	if !IsSingle(value) {
+		return dst, false
 	}
-	switch value[0] {
-	case '"':
-		if bytes.IndexByte(value, '\\') < 0 {
-			return string(value[1 : len(value)-1]), true
-		}
-		if err := json.Unmarshal(value, &text); err != nil {
-			return "", false
-		}
-		return text, true
-	case 'n', '{', '[':
-		return "", false
+	if value[0] != '"' {
+		return append(dst, value...), true
 	}
-	return string(value), true
+	if bytes.IndexByte(value, '\\') < 0 {
+		return append(dst, value[1:len(value)-1]...), true
+	}
+	var text string
+	if err := json.Unmarshal(value, &text); err != nil {
+		return dst, false
+	}
+	return append(dst, text...), true
 }
 
 // IsNumber reports whether a JSON value is a number.
