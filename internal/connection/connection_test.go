@@ -135,7 +135,8 @@ func TestComponentsWithOneSignInShareOneClient(t *testing.T) {
 	require.NoError(t, err, "the last user did not close the client")
 	client.Close()
 
-	require.NoError(t, filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+	require.NoError(t, filepath.WalkDir(dir, func(path string, d os.DirEntry, walkErr error) error {
+		require.NoError(t, walkErr)
 		info, err := d.Info()
 		require.NoError(t, err)
 		if path != dir {

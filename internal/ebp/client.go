@@ -295,7 +295,7 @@ func (c *Client) do(ctx context.Context, r Request, path string) (*Answer, error
 		req.Header.Set("DomainId", r.Folder)
 	}
 	req.Header.Set("Accept", "application/json, */*;q=0.5")
-	res, err := c.chain.RoundTrip(req)
+	res, err := c.chain.RoundTrip(req) //nolint:bodyclose // the chain answers with bodies in memory
 	if err != nil {
 		return nil, c.failed(ctx, op, err)
 	}

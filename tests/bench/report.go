@@ -81,7 +81,7 @@ func (r *report) requirements() []requirement {
 
 func (r *report) passed() bool {
 	for _, q := range r.requirements() {
-		if !q.ok && !(q.long && r.quick) {
+		if !q.ok && (!q.long || !r.quick) {
 			return false
 		}
 	}
