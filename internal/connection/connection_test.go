@@ -153,7 +153,7 @@ func config(t *testing.T, s *sandbox.Server, url, more string) string {
 		url, c.SubscriptionKey, t.TempDir(), s.LoginURL(), c.ClientID, c.ClientSecret, s.NewRefreshToken(), more)
 }
 
-func open1(t *testing.T, yaml string) (*Client, error) {
+func opened(t *testing.T, yaml string) (*Client, error) {
 	t.Helper()
 	conf, err := parse(t, yaml)
 	require.NoError(t, err)
@@ -192,7 +192,7 @@ func TestOneSubscriptionKeepsOnePaceHoweverItIsSpelledAndSignedIn(t *testing.T) 
 	slash := strings.Replace(plain, s.URL(), strings.Replace(s.URL(), "http:", "HTTP:", 1)+"/", 1)
 	var clients []*Client
 	for _, yaml := range []string{plain, slash, config(t, s, s.URL(), pace+", profile: other"), config(t, s, s.URL()+"//", pace+", profile: third")} {
-		client, err := open1(t, yaml)
+		client, err := opened(t, yaml)
 		require.NoError(t, err)
 		require.NoError(t, client.SignedIn(t.Context()))
 		clients = append(clients, client)
@@ -220,7 +220,7 @@ func TestAClientThatComesBackKeepsThePaceOfTheOneThatWent(t *testing.T) {
 	op, _ := catalog.Lookup("gescom.folders.list")
 	yaml := config(t, s, s.URL(), "calls: {per_second: 4}")
 	for range 4 {
-		client, err := open1(t, yaml)
+		client, err := opened(t, yaml)
 		require.NoError(t, err)
 		_, err = client.Do(t.Context(), ebp.Request{Operation: op})
 		require.NoError(t, err)
@@ -230,7 +230,7 @@ func TestAClientThatComesBackKeepsThePaceOfTheOneThatWent(t *testing.T) {
 	assert.Equal(t, 4, calls)
 	assert.GreaterOrEqual(t, span, time.Duration(0.9*3*float64(time.Second)/4))
 
-	client, err := open1(t, config(t, s, s.URL(), "calls: {per_second: 9}"))
+	client, err := opened(t, config(t, s, s.URL(), "calls: {per_second: 9}"))
 	require.NoError(t, err, "nobody is left who wants another pace")
 	client.Close()
 }
@@ -238,23 +238,23 @@ func TestAClientThatComesBackKeepsThePaceOfTheOneThatWent(t *testing.T) {
 func TestComponentsOfOneSubscriptionAgreeOnItsPace(t *testing.T) {
 	clean(t)
 	s := start(t, sandbox.Options{Rows: 5})
-	client, err := open1(t, config(t, s, s.URL(), "calls: {per_second: 7}"))
+	client, err := opened(t, config(t, s, s.URL(), "calls: {per_second: 7}"))
 	require.NoError(t, err)
 	for more, want := range map[string]string{
 		"calls: {per_second: 8}, profile: other":                "calls.per_second differs from that of another component with the same subscription_key",
 		"calls: {per_second: 7, per_minute: 9}, profile: other": "calls.per_minute differs from that of another component with the same subscription_key",
 	} {
-		_, err = open1(t, config(t, s, s.URL(), more))
+		_, err = opened(t, config(t, s, s.URL(), more))
 		require.ErrorContains(t, err, want)
 		require.ErrorContains(t, err, "make them equal")
 	}
-	other, err := open1(t, config(t, s, s.URL(), "calls: {per_second: 7}, profile: other"))
+	other, err := opened(t, config(t, s, s.URL(), "calls: {per_second: 7}, profile: other"))
 	require.NoError(t, err)
 	client.Close()
-	_, err = open1(t, config(t, s, s.URL(), "calls: {per_second: 8}"))
+	_, err = opened(t, config(t, s, s.URL(), "calls: {per_second: 8}"))
 	require.ErrorContains(t, err, "calls.per_second differs")
 	other.Close()
-	_, err = open1(t, config(t, s, s.URL(), "calls: {per_second: 8}"))
+	_, err = opened(t, config(t, s, s.URL(), "calls: {per_second: 8}"))
 	require.NoError(t, err)
 }
 
@@ -268,10 +268,10 @@ func TestComponentsWithDifferentTLSDoNotShareAClient(t *testing.T) {
 		fmt.Sprintf("enabled: true, root_cas: %q", ca), fmt.Sprintf("enabled: true, root_cas: %q", pemCertificate(t)), "enabled: true, enable_renegotiation: true",
 	}
 	for i, a := range settings {
-		client, err := open1(t, fmt.Sprintf(base, a))
+		client, err := opened(t, fmt.Sprintf(base, a))
 		require.NoError(t, err, a)
 		for j, b := range settings {
-			other, err := open1(t, fmt.Sprintf(base, b))
+			other, err := opened(t, fmt.Sprintf(base, b))
 			if i == j {
 				require.NoError(t, err, "the same settings, read twice, are equal: %s", a)
 				other.Close()
@@ -309,7 +309,7 @@ func TestMissingCredentialsAreToldFromOtherMistakes(t *testing.T) {
 		"{subscription_key: k, oauth2: {client_id: i, client_secret: s}, rate_limit: nope}":                                       false,
 		"{subscription_key: \"k\\n\", oauth2: {client_id: i, client_secret: s}, state: 'file:/tmp/none', calls: {per_second: 3}}": false,
 	} {
-		_, err := open1(t, yaml)
+		_, err := opened(t, yaml)
 		require.Error(t, err, yaml)
 		assert.Equal(t, missing, IsMissingCredentials(err), yaml)
 		assert.Equal(t, missing, IsMissingCredentials(fmt.Errorf("connecting: %w", err)), yaml)
@@ -383,9 +383,9 @@ func TestTheProxyIsASecret(t *testing.T) {
 
 	s := start(t, sandbox.Options{Rows: 5})
 	yaml := config(t, s, s.URL(), "calls: {per_second: 0}, http: {proxy_url: 'http://user:%s@127.0.0.1:1'}")
-	_, err := open1(t, fmt.Sprintf(yaml, "hunter2x"))
+	_, err := opened(t, fmt.Sprintf(yaml, "hunter2x"))
 	require.NoError(t, err)
-	_, err = open1(t, fmt.Sprintf(yaml, "hunter2y"))
+	_, err = opened(t, fmt.Sprintf(yaml, "hunter2y"))
 	require.ErrorContains(t, err, "http.proxy_url differs")
 	assert.NotContains(t, err.Error(), "hunter2")
 }

@@ -22,6 +22,7 @@ const (
 	fieldFolders        = "folders"
 	fieldColumns        = "columns"
 	fieldParameters     = "parameters"
+	fieldMode           = "mode"
 	fieldInterval       = "interval"
 	fieldValues         = "values"
 	fieldSchemaMetadata = "schema_metadata"
@@ -31,6 +32,7 @@ const (
 )
 
 const (
+	modeFull    = "full"
 	valuesRaw   = "raw"
 	valuesTyped = "typed"
 	allFolders  = "*"
@@ -84,6 +86,9 @@ A run without ` + "`interval`" + ` ends with code 3 when EBP does not accept the
 		Field(service.NewStringMapField(fieldParameters).
 			Description("Other documented query parameters of the resource.").
 			Example(map[string]any{"TypeClient": "client"}).Default(map[string]any{}).Advanced()).
+		Field(service.NewStringAnnotatedEnumField(fieldMode, map[string]string{
+			modeFull: "Every record, each time.",
+		}).Description("What of the resource to read.").Default(modeFull).Advanced()).
 		Field(service.NewStringField(fieldInterval).
 			Description("Read again and again, at this distance from start to start. Empty: read once, then the pipeline ends.").
 			Example("5m").Default("").Advanced()).
