@@ -42,7 +42,6 @@ type keyReader struct {
 	*requests
 	levels   []*level        // the innermost last; empty when all is read
 	recent   map[string]bool // ids of the last page
-	older    map[string]bool // ids of the one before
 	skip     map[string]bool // ids returned before a level below was opened
 	spare    map[string]bool // an old map to use again
 	total    int
@@ -175,17 +174,26 @@ func (k *keyReader) step(ctx context.Context) (*Page, error) {
 }
 
 // lookAgain reads the range of the last page once more and returns the rows that were
-// not returned: passed over, or inserted since.
+// not returned: passed over, or inserted since. Where several rows share a value, those
+// of the first and the last are left out: the first may have begun on pages that are
+// forgotten, and of the last the next page asks for what was not read.
 func (k *keyReader) lookAgain(ctx context.Context, lv *level) ([]Record, error) {
-	from, err := k.compare(lv.column, filter.UpperOrEqual, lv.first)
+	from, to := filter.UpperOrEqual, filter.LowerOrEqual
+	if lv.column < len(k.key)-1 {
+		if lv.last.SameFold(lv.first) {
+			return nil, nil
+		}
+		from, to = filter.Upper, filter.Lower
+	}
+	above, err := k.compare(lv.column, from, lv.first)
 	if err != nil {
 		return nil, err
 	}
-	to, err := k.compare(lv.column, filter.LowerOrEqual, lv.last)
+	below, err := k.compare(lv.column, to, lv.last)
 	if err != nil {
 		return nil, err
 	}
-	text, err := filter.Encode(filter.And(lv.within, from, to))
+	text, err := filter.Encode(filter.And(lv.within, above, below))
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +212,7 @@ func (k *keyReader) lookAgain(ctx context.Context, lv *level) ([]Record, error) 
 			if seen[id] && len(k.key) == 1 {
 				return nil, &unfitError{error: fmt.Errorf("reading %s: several records have the %s %s, so that it cannot be read by it", k.what(), k.key[0], id)}
 			}
-			if !seen[id] && !k.recent[id] && !k.older[id] && !k.skip[id] {
+			if !seen[id] && !k.recent[id] && !k.skip[id] {
 				missed = append(missed, row)
 			}
 			seen[id] = true
@@ -215,7 +223,7 @@ func (k *keyReader) lookAgain(ctx context.Context, lv *level) ([]Record, error) 
 		}
 	}
 	if len(missed) > 0 {
-		k.Warn("%s: %d records were not where they should have been in the order of %s and were read in a second look", k.what(), len(missed), k.key[lv.column])
+		k.Warn("%s: %d records that were not there, or not in the order of %s, when their page was read came in a second look", k.what(), len(missed), k.key[lv.column])
 	}
 	return missed, nil
 }
@@ -284,7 +292,7 @@ func (k *keyReader) take(lv *level, rows []records.Record) ([]Record, error) {
 		return nil, &unfitError{error: fmt.Errorf("reading %s: EBP returns the same records of %s again and again", k.what(), k.key[lv.column])}
 	}
 	if len(rows) > 0 {
-		k.older, k.recent, k.spare = k.recent, seen, k.older
+		k.recent, k.spare = seen, k.recent
 	}
 	return fresh, nil
 }
@@ -305,14 +313,14 @@ func (k *keyReader) descend(lv *level) error {
 	// remain then is not known: those below were never counted apart.
 	lv.group, lv.mixed, lv.left = nil, false, -1
 	k.levels = append(k.levels, &level{within: filter.And(lv.within, eq), column: lv.column + 1, left: -1})
-	k.recent, k.older = nil, nil
+	k.recent = nil
 	return nil
 }
 
 func (k *keyReader) ascend() {
 	k.levels = k.levels[:len(k.levels)-1]
 	if len(k.levels) == 1 {
-		k.skip, k.recent, k.older = nil, nil, nil
+		k.skip, k.recent = nil, nil
 	}
 }
 

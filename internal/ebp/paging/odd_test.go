@@ -223,12 +223,40 @@ func (c *condition) holds(row map[string]string) bool {
 		return v > c.Value[0]
 	case "UpperOrEqual":
 		return v >= c.Value[0]
+	case "Lower":
+		return v < c.Value[0]
 	case "LowerOrEqual":
 		return v <= c.Value[0]
 	case "NotIn":
 		return !slices.Contains(c.Value, v)
 	}
 	panic(c.Operator)
+}
+
+// serve answers a page of rows, ties in an order of their own each time.
+func serve(t *testing.T, rows []map[string]string, random *rand.Rand, q url.Values, size int) (string, error) {
+	var c *condition
+	if text := q.Get("WhereCondition"); text != "" {
+		c = &condition{}
+		require.NoError(t, yaml.Unmarshal([]byte(text), c))
+	}
+	var match []map[string]string
+	for _, i := range random.Perm(len(rows)) {
+		if c.holds(rows[i]) {
+			match = append(match, rows[i])
+		}
+	}
+	by := q.Get("OrderByValue")
+	slices.SortStableFunc(match, func(a, b map[string]string) int { return strings.Compare(a[by], b[by]) })
+	total := len(match)
+	var offset int
+	fmt.Sscan(q.Get("Offset"), &offset)
+	match = match[min(offset, total):]
+	var page []string
+	for _, row := range match[:min(size, len(match))] {
+		page = append(page, fmt.Sprintf(`{"ItemId":%q,"StorehouseId":%q}`, row["ItemId"], row["StorehouseId"]))
+	}
+	return fmt.Sprintf(`{"results":[%s],"paging":{"total":%d}}`, strings.Join(page, ","), total), nil
 }
 
 func TestAServerThatTellsCasingApartLosesNoRow(t *testing.T) {
@@ -241,26 +269,7 @@ func TestAServerThatTellsCasingApartLosesNoRow(t *testing.T) {
 	for _, size := range []int{1, 2, 3, 5, 6, 7, 100} {
 		for seed := range 20 {
 			random := rand.New(rand.NewPCG(1, uint64(seed)))
-			f := &fake{t: t, do: func(_ int, q url.Values) (string, error) {
-				var c *condition
-				if text := q.Get("WhereCondition"); text != "" {
-					c = &condition{}
-					require.NoError(t, yaml.Unmarshal([]byte(text), c))
-				}
-				var match []map[string]string
-				for _, i := range random.Perm(len(rows)) {
-					if c.holds(rows[i]) {
-						match = append(match, rows[i])
-					}
-				}
-				by := q.Get("OrderByValue")
-				slices.SortStableFunc(match, func(a, b map[string]string) int { return strings.Compare(a[by], b[by]) })
-				var page []string
-				for _, row := range match[:min(size, len(match))] {
-					page = append(page, fmt.Sprintf(`{"ItemId":%q,"StorehouseId":%q}`, row["ItemId"], row["StorehouseId"]))
-				}
-				return fmt.Sprintf(`{"results":[%s],"paging":{"total":%d}}`, strings.Join(page, ","), len(match)), nil
-			}}
+			f := &fake{t: t, do: func(_ int, q url.Values) (string, error) { return serve(t, rows, random, q, size) }}
 			r, err := paging.New(f, paging.Spec{Operation: list(t, "gescom.generic_query"), Folder: "1", Table: "StockItem", PageSize: paging.NewPageSize(size)})
 			require.NoError(t, err)
 			keys := map[string]int{}
@@ -270,6 +279,40 @@ func TestAServerThatTellsCasingApartLosesNoRow(t *testing.T) {
 			assert.Len(t, keys, len(rows), "page size %d, seed %d", size, seed)
 			for k, n := range keys {
 				assert.Equal(t, 1, n, k)
+			}
+		}
+	}
+}
+
+func TestDeletionsElsewhereRepeatNoRowOfSeveralPerKey(t *testing.T) {
+	for _, perItem := range []int{1, 3, 7, 60} {
+		for _, size := range []int{1, 2, 5, 17, 100} {
+			var rows []map[string]string
+			for i := range 300 {
+				rows = append(rows, map[string]string{"ItemId": fmt.Sprintf("A%03d", i/perItem), "StorehouseId": fmt.Sprintf("s%03d", i%perItem)})
+			}
+			random := rand.New(rand.NewPCG(uint64(perItem), uint64(size)))
+			deleted := map[string]bool{}
+			id := func(row map[string]string) string {
+				return fmt.Sprintf("[%q,%q]", row["ItemId"], row["StorehouseId"])
+			}
+			f := &fake{t: t, do: func(call int, q url.Values) (string, error) {
+				if call%3 == 2 && len(rows) > 100 { // somebody deletes here and there
+					i := random.IntN(len(rows))
+					deleted[id(rows[i])] = true
+					rows = append(rows[:i:i], rows[i+1:]...)
+				}
+				return serve(t, rows, random, q, size)
+			}, most: 5000}
+			r, err := paging.New(f, paging.Spec{Operation: list(t, "gescom.generic_query"), Folder: "1", Table: "StockItem", PageSize: paging.NewPageSize(size)})
+			require.NoError(t, err)
+			keys := map[string]int{}
+			for _, g := range readAll(t, r) {
+				keys[g.Key]++
+				require.Equal(t, 1, keys[g.Key], "%s twice; %d per item, page size %d", g.Key, perItem, size)
+			}
+			for _, row := range rows {
+				require.Equal(t, 1, keys[id(row)], "%s lost; %d per item, page size %d", id(row), perItem, size)
 			}
 		}
 	}

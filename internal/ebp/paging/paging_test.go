@@ -220,11 +220,12 @@ type fake struct {
 	calls []url.Values
 	do    func(call int, q url.Values) (string, error)
 	limit int
+	most  int // calls, 500 if not set
 }
 
 func (f *fake) Do(_ context.Context, r ebp.Request) (*ebp.Answer, error) {
 	f.calls = append(f.calls, r.Query)
-	if len(f.calls) > 500 {
+	if len(f.calls) > max(500, f.most) {
 		f.t.Fatal("no end")
 	}
 	body, err := f.do(len(f.calls), r.Query)
