@@ -17,7 +17,7 @@ type Client struct {
 	*ebp.Client
 	observer transport.Observer
 	pacer    transport.Pacer
-	release  func()
+	release  func() error
 }
 
 // Open returns a component's client. Close gives it back.
@@ -45,8 +45,9 @@ func (c *Client) Do(ctx context.Context, r ebp.Request) (*ebp.Answer, error) {
 	return c.Client.Do(ctx, r)
 }
 
-// Close gives the client back. It may be called more than once.
-func (c *Client) Close() { c.release() }
+// Close gives the client back. Its last user waits until the newest token is saved; an
+// error says that it could not be. It may be called more than once.
+func (c *Client) Close() error { return c.release() }
 
 // resourcePacer consults a rate limit resource.
 type resourcePacer struct {

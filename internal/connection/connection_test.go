@@ -128,12 +128,12 @@ func TestComponentsWithOneSignInShareOneClient(t *testing.T) {
 	require.ErrorContains(t, err, "http.timeout differs from that of another component")
 
 	for _, client := range clients {
-		client.Close()
-		client.Close() // twice does no harm
+		_ = client.Close()
+		_ = client.Close() // twice does no harm
 	}
 	client, err := conf.Open(service.MockResources())
 	require.NoError(t, err, "the last user did not close the client")
-	client.Close()
+	_ = client.Close()
 
 	require.NoError(t, filepath.WalkDir(dir, func(path string, d os.DirEntry, walkErr error) error {
 		require.NoError(t, walkErr)
@@ -159,7 +159,7 @@ func opened(t *testing.T, yaml string) (*Client, error) {
 	require.NoError(t, err)
 	client, err := conf.Open(service.MockResources())
 	if err == nil {
-		t.Cleanup(client.Close)
+		t.Cleanup(func() { _ = client.Close() })
 	}
 	return client, err
 }
@@ -224,7 +224,7 @@ func TestAClientThatComesBackKeepsThePaceOfTheOneThatWent(t *testing.T) {
 		require.NoError(t, err)
 		_, err = client.Do(t.Context(), ebp.Request{Operation: op})
 		require.NoError(t, err)
-		client.Close()
+		_ = client.Close()
 	}
 	span, calls, _ := spanOf(s)
 	assert.Equal(t, 4, calls)
@@ -232,7 +232,7 @@ func TestAClientThatComesBackKeepsThePaceOfTheOneThatWent(t *testing.T) {
 
 	client, err := opened(t, config(t, s, s.URL(), "calls: {per_second: 9}"))
 	require.NoError(t, err, "nobody is left who wants another pace")
-	client.Close()
+	_ = client.Close()
 }
 
 func TestComponentsOfOneSubscriptionAgreeOnItsPace(t *testing.T) {
@@ -250,7 +250,7 @@ func TestComponentsOfOneSubscriptionAgreeOnItsPace(t *testing.T) {
 	}
 	other, err := opened(t, config(t, s, s.URL(), "calls: {per_second: 7}, profile: other"))
 	require.NoError(t, err)
-	client.Close()
+	_ = client.Close()
 	_, err = opened(t, config(t, s, s.URL(), "calls: {per_second: 8}"))
 	require.ErrorContains(t, err, "calls.per_second differs")
 	other.Close()
@@ -279,7 +279,7 @@ func TestComponentsWithDifferentTLSDoNotShareAClient(t *testing.T) {
 			}
 			require.ErrorContains(t, err, "http.tls differs from that of another component", "%s and %s", a, b)
 		}
-		client.Close()
+		_ = client.Close()
 	}
 	first, second := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{{1}}}}}, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{{2}}}}}
 	assert.False(t, sameTLS(first, second))
@@ -406,7 +406,7 @@ func TestARateLimitResourceIsConsultedBeforeEachCall(t *testing.T) {
 	require.NoError(t, err)
 	client, err := conf.Open(mgr)
 	require.NoError(t, err)
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	op, _ := catalog.Lookup("gescom.folders.list")
 	for range 3 {
 		_, err = client.Do(t.Context(), ebp.Request{Operation: op})
@@ -438,7 +438,7 @@ func TestTheEmbeddedSandboxIsOneForAllComponentsAndKeepsNoTokens(t *testing.T) {
 		require.NoError(t, err)
 		client, err := conf.Open(service.MockResources())
 		require.NoError(t, err)
-		defer client.Close()
+		defer func() { _ = client.Close() }()
 		a, err := client.Do(t.Context(), ebp.Request{Operation: op})
 		require.NoError(t, err)
 		assert.True(t, strings.HasPrefix(string(a.Body), `{"folders":[`))

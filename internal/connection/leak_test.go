@@ -216,7 +216,7 @@ func TestWhateverAServerEchoesNoSecretIsLoggedTracedOrInAnError(t *testing.T) {
 				tell(name, err)
 			}
 		}
-		client.Close()
+		_ = client.Close()
 		for _, all := range []map[string]func(string) string{answers, tokenAnswers} {
 			for name, answer := range all {
 				if name == "success" {
@@ -227,7 +227,7 @@ func TestWhateverAServerEchoesNoSecretIsLoggedTracedOrInAnError(t *testing.T) {
 				_, err := client.Do(t.Context(), ebp.Request{Operation: folders})
 				require.Error(t, err, name)
 				tell("token "+name, err)
-				client.Close()
+				_ = client.Close()
 			}
 		}
 	}

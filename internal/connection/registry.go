@@ -158,7 +158,7 @@ var registry = struct {
 
 // acquire returns the client for these settings, made at its first use, and the
 // function that gives it back. The last user closes it.
-func acquire(s settings) (*ebp.Client, func(), error) {
+func acquire(s settings) (*ebp.Client, func() error, error) {
 	registry.Lock()
 	defer registry.Unlock()
 	id := s.identity()
@@ -174,10 +174,11 @@ func acquire(s settings) (*ebp.Client, func(), error) {
 		return nil, nil, fmt.Errorf("%s differs from that of another component with the same sign-in and profile, which share one client: make them equal", field)
 	}
 	sh.users++
-	return sh.client, sync.OnceFunc(func() {
+	return sh.client, sync.OnceValue(func() error {
 		if sh.leave(id) {
-			sh.close() // outside of the lock, since it may take a moment
+			return sh.close() // outside of the lock, since it may take a moment
 		}
+		return nil
 	}), nil
 }
 
@@ -224,7 +225,7 @@ func open(s settings) (*shared, error) {
 		if sh.pace != nil {
 			sh.pace.users--
 		}
-		sh.close()
+		_ = sh.close() // nothing was obtained that could be lost
 		return nil, err
 	}
 	return sh, nil
@@ -264,9 +265,10 @@ func (sh *shared) open() (err error) {
 	return err
 }
 
-func (sh *shared) close() {
+// close returns what went wrong with the sign-in's last token, if anything did.
+func (sh *shared) close() (err error) {
 	if sh.client != nil {
-		sh.client.Close()
+		err = sh.client.Close()
 	}
 	if sh.store != nil {
 		_ = sh.store.Close()
@@ -274,6 +276,7 @@ func (sh *shared) close() {
 	if sh.embedded != nil {
 		_ = sh.embedded.Close()
 	}
+	return err
 }
 
 // missingError is a setting that a sign-in needs and does not have.

@@ -204,12 +204,14 @@ func proxySecrets(raw string) []string {
 const closingTime = 15 * time.Second
 
 // Close frees the client's connections. A renewal of the sign-in that is under way may
-// end first: its refresh token is the only one that works.
-func (c *Client) Close() {
+// end first, and its token be saved: it is the only one that works. An error says that
+// this did not succeed.
+func (c *Client) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closingTime)
 	defer cancel()
-	c.tokens.Wait(ctx)
+	err := c.tokens.Close(ctx)
 	c.network.CloseIdleConnections()
+	return err
 }
 
 // SignedIn makes sure that there is an access token. It costs no API call, and at
@@ -329,13 +331,20 @@ func (c *Client) failed(ctx context.Context, op *catalog.Operation, err error) e
 	if errors.As(err, &tooLarge) {
 		return fmt.Errorf("%s: %w", op.Name, tooLarge)
 	}
-	return &NetworkError{Operation: op.Name, Text: c.redactor.String(err.Error()), cause: err}
+	var certificate *tls.CertificateVerificationError
+	return &NetworkError{
+		Operation: op.Name, Text: c.redactor.String(err.Error()), cause: err,
+		Untrusted: errors.As(err, &certificate),
+	}
 }
 
 // NetworkError is a call without an answer. Whether it had an effect is not known,
 // but for reads, which have none. It holds no secret.
 type NetworkError struct {
 	Operation, Text string
+	// Untrusted is true where the server's certificate was not accepted, which no
+	// further attempt changes.
+	Untrusted bool
 	// cause may hold what Text does not: nobody outside gets at it.
 	cause error
 }

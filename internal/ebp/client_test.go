@@ -75,7 +75,7 @@ func (s *server) client(t *testing.T, change ...func(*ebp.Config)) *ebp.Client {
 	}
 	c, err := ebp.New(cfg)
 	require.NoError(t, err)
-	t.Cleanup(c.Close)
+	t.Cleanup(func() { _ = c.Close() })
 	return c
 }
 
@@ -456,7 +456,7 @@ func TestClosingLetsARenewalEnd(t *testing.T) {
 	cancel()
 	require.ErrorIs(t, <-failed, context.Canceled)
 	time.AfterFunc(50*time.Millisecond, func() { close(answer) })
-	c.Close()
+	_ = c.Close()
 	u, err := url.Parse(login.URL)
 	require.NoError(t, err)
 	r, err := store.Get(t.Context(), auth.Key(u, "id", "default"))

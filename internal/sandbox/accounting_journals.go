@@ -249,8 +249,8 @@ func bankList(r *request, tenant string) (answer, error) {
 	err = r.each("SELECT uuid, label, account, operation_date, value_date, debit, credit, reference, status, entry FROM cpttpe_bank_transaction"+
 		w.text()+order+", random() LIMIT ? OFFSET ?", append(w.args, take, skip), func(scan func(...any) error) error {
 		t := bankTransaction{Account: bankAccount{
-			BankName: "Connecteur de test", Name: "Compte chèque", Number: "3002900000", IBAN: "EX6713000000000300290000028", Synchronize: true,
-			Synchronized: true, BankSyncID: "7213", ConnectionID: "1854", Operations: operations, SyncDate: "2025-12-31 08:36:33", Balance: "1299.26",
+			BankName: "Banque du bac à sable", Name: "Compte d'exploitation", Number: "4071852096", IBAN: "EX6798765000010407185209642", Synchronize: true,
+			Synchronized: true, BankSyncID: "5046", ConnectionID: "2907", Operations: operations, SyncDate: "2025-12-30 17:05:12", Balance: "2480.75",
 			State: "normal", Errors: []string{},
 		}}
 		if len(bank) > 0 {

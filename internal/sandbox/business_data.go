@@ -164,14 +164,14 @@ func (s *businessSeeder) terms() {
 		label string
 		lines []line
 	}{
-		{"Paiement comptant", []line{{100, -1, 0, -1}}},
-		{"Paiement en 2 fois (50% comptant, 50% à 30 jours fin de mois le 10)", []line{{50, -1, 0, -1}, {50, 30, 3, 10}}},
-		{"Paiement en 3 fois (40% comptant, 30% à 30 jours fin de mois le 10, 30% à 45 jours nets le 10)", []line{{40, -1, 0, -1}, {30, 30, 3, 10}, {30, 45, 4, 10}}},
-		{"Paiement à 30 jours fin de mois le 10", []line{{100, 30, 3, 10}}},
-		{"Paiement à 30 jours fin de décade", []line{{100, 30, 9, -1}}},
-		{"Paiement à 30 jours nets", []line{{100, 30, 1, -1}}},
-		{"Paiement fin de mois", []line{{100, 0, 2, -1}}},
-		{"Paiement fin de mois le 10", []line{{100, 0, 3, 10}}},
+		{"Au comptant", []line{{100, -1, 0, -1}}},
+		{"Deux échéances (25% à la commande, 75% à 60 jours fin de mois le 15)", []line{{25, -1, 0, -1}, {75, 60, 3, 15}}},
+		{"Trois échéances (20% à la commande, 35% à 45 jours fin de mois le 15, 45% à 60 jours nets le 20)", []line{{20, -1, 0, -1}, {35, 45, 3, 15}, {45, 60, 4, 20}}},
+		{"À 45 jours fin de mois le 15", []line{{100, 45, 3, 15}}},
+		{"À 20 jours fin de décade", []line{{100, 20, 9, -1}}},
+		{"À 45 jours nets", []line{{100, 45, 1, -1}}},
+		{"En fin de mois", []line{{100, 0, 2, -1}}},
+		{"En fin de mois le 15", []line{{100, 0, 3, 15}}},
 	}
 	optional := func(n int) any {
 		if n < 0 {

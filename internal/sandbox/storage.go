@@ -48,7 +48,7 @@ func (st *storage) exec(query string, args ...any) error {
 // count returns the single integer a statement selects, from memory when
 // nothing was written since it was last asked.
 func (st *storage) count(query string, args []any) (int, error) {
-	key := fmt.Sprint(query, args)
+	key := fmt.Sprintf("%s\x00%#v", query, args)
 	now := st.version.Load()
 	st.mu.Lock()
 	if st.at != now || len(st.totals) > 1000 {

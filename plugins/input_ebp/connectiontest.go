@@ -2,6 +2,7 @@ package input_ebp
 
 import (
 	"context"
+	"errors"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
@@ -20,12 +21,12 @@ func (in *input) ConnectionTest(ctx context.Context) service.ConnectionTestResul
 	return service.ConnectionTestSucceeded().AsList()
 }
 
-func (in *input) tryConnection(ctx context.Context) error {
+func (in *input) tryConnection(ctx context.Context) (err error) {
 	client, err := in.conf.connection.Open(in.mgr)
 	if err != nil {
 		return err
 	}
-	defer client.Close()
+	defer func() { err = errors.Join(err, client.Close()) }()
 	if err := client.SignedIn(ctx); err != nil {
 		return err
 	}

@@ -51,10 +51,15 @@ type input struct {
 
 	// unacked counts the pages that the pipeline has and has not answered for.
 	unacked atomic.Int64
+	// refused counts those of them that wait to be delivered again. While there are
+	// any nothing new is read: a destination that is away must not fill the memory, nor
+	// use up the calls of the day.
+	refused atomic.Int64
 	acked   chan struct{} // told when unacked falls to zero
 
 	sizes map[string]*paging.PageSize // by table, kept between sweeps
 	wait  time.Duration               // before the next attempt to sign in
+	since time.Time                   // of the first attempt that failed
 	told  map[string]bool             // lists whose promise a person was told of
 
 	patience patience
@@ -94,7 +99,7 @@ func (in *input) Connect(ctx context.Context) error {
 	if err := in.signIn(ctx); err != nil {
 		return in.notConnected(ctx, err)
 	}
-	in.wait = in.patience.signInFirst
+	in.wait, in.since = in.patience.signInFirst, time.Time{}
 	in.reading, in.stop = context.WithCancel(context.Background())
 	in.pages, in.stopped = make(chan *delivery, in.conf.prefetch-1), make(chan struct{})
 	go func() {
@@ -123,7 +128,10 @@ func (in *input) notConnected(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if in.conf.interval == 0 && isLasting(err) {
+	if in.since.IsZero() {
+		in.since = time.Now()
+	}
+	if in.conf.interval == 0 && (isLasting(err) || time.Since(in.since) > in.patience.callFor) {
 		in.log.Errorf("nothing can be read: %v", err)
 		connection.SetExitCode(exitCodeOf(err))
 		return service.ErrEndOfInput
@@ -137,7 +145,7 @@ func (in *input) notConnected(ctx context.Context, err error) error {
 func isLasting(err error) bool {
 	var signIn *auth.Error
 	if errors.As(err, &signIn) {
-		return signIn.Refused || errors.Is(err, state.ErrDamaged) || errors.Is(err, fs.ErrPermission)
+		return signIn.Refused || signIn.Misdirected || errors.Is(err, state.ErrDamaged) || errors.Is(err, fs.ErrPermission)
 	}
 	return true // the connection could not even be set up
 }
@@ -151,17 +159,17 @@ func (in *input) ReadBatch(ctx context.Context) (service.MessageBatch, service.A
 	if pages == nil {
 		return nil, nil, service.ErrNotConnected
 	}
-	select {
-	case d := <-in.replays:
-		return d.maker.batch(d.page), in.ack(d), nil
-	default:
-	}
 	var acked chan struct{} // the reader's own while it runs
 	for {
+		next := pages
+		if in.refused.Load() > 0 {
+			next = nil
+		}
 		select {
 		case d := <-in.replays:
+			in.refused.Add(-1)
 			return d.maker.batch(d.page), in.ack(d), nil
-		case d, ok := <-pages:
+		case d, ok := <-next:
 			if ok {
 				return d.maker.batch(d.page), in.ack(d), nil
 			}
@@ -170,7 +178,7 @@ func (in *input) ReadBatch(ctx context.Context) (service.MessageBatch, service.A
 		case <-ctx.Done():
 			return nil, nil, ctx.Err()
 		}
-		if pages == nil && in.unacked.Load() == 0 {
+		if pages == nil && in.unacked.Load() <= 0 {
 			return nil, nil, service.ErrEndOfInput
 		}
 	}
@@ -200,23 +208,35 @@ func (in *input) settled(ctx context.Context) error {
 	return nil
 }
 
-// Close implements service.BatchInput. A call that is under way is given up.
+// Close implements service.BatchInput. A call that is under way is given up; a renewal
+// of the sign-in is waited for as long as ctx allows.
 func (in *input) Close(ctx context.Context) error {
 	in.mu.Lock()
-	defer in.mu.Unlock()
+	client, stopped := in.client, in.stopped
 	if in.stop != nil {
 		in.stop()
-		select {
-		case <-in.stopped:
-		case <-ctx.Done():
-			return fmt.Errorf("closing: %w", ctx.Err())
+	}
+	in.mu.Unlock()
+	closed := make(chan error, 1)
+	go func() { // also when nobody waits any longer
+		if stopped != nil {
+			<-stopped
 		}
+		var err error
+		if client != nil {
+			err = client.Close()
+		}
+		closed <- err
+	}()
+	select {
+	case err := <-closed:
+		if err != nil {
+			in.log.Errorf("closing: %v", err)
+		}
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("closing: %w", ctx.Err())
 	}
-	if in.client != nil {
-		in.client.Close()
-		in.client = nil
-	}
-	return nil
 }
 
 // pause waits, or returns the context's error when it ends.

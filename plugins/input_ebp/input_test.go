@@ -550,3 +550,67 @@ func TestAnExhaustedQuotaEndsTheSweepAtTheFirstCall(t *testing.T) {
 	assert.Empty(t, readAll(t, in))
 	assert.Equal(t, 1, w.sandbox.CallCount())
 }
+
+func TestADestinationThatIsAwayNeitherFillsTheMemoryNorUsesUpCalls(t *testing.T) {
+	w := newWire(t, sandbox.Options{Rows: 300})
+	folder := w.sandbox.FolderIDs("gescom")[0]
+	in, err := newInput(t, w.config(t, fmt.Sprintf("resource: gescom.generic_query\ntable: Customer\nfolders: [%q]\npage_size: 5\n", folder)))
+	require.NoError(t, err)
+	require.NoError(t, in.Connect(t.Context()))
+	for range 8 {
+		_, ack, err := in.ReadBatch(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, ack(t.Context(), errors.New("away")))
+		assert.LessOrEqual(t, in.unacked.Load(), int64(2+in.conf.prefetch))
+		if in.refused.Load() > 5 {
+			t.Fatal("pages pile up")
+		}
+	}
+	assert.LessOrEqual(t, w.sandbox.CallCount(), 4)
+	keys := map[string]bool{}
+	for {
+		b, ack, err := in.ReadBatch(t.Context())
+		if errors.Is(err, service.ErrEndOfInput) {
+			break
+		}
+		require.NoError(t, err)
+		for _, m := range b {
+			keys[meta(m)[metaKey]] = true
+		}
+		require.NoError(t, ack(t.Context(), nil))
+		require.NoError(t, ack(t.Context(), errors.New("answered twice")))
+	}
+	assert.Len(t, keys, 300)
+}
+
+func TestABrokenDossierDoesNotKeepTheOthersWaiting(t *testing.T) {
+	w := newWire(t, sandbox.Options{Rows: 20, Folders: 2})
+	broken := w.sandbox.FolderIDs("gescom")[0]
+	w.sandbox.SetFault(func(c sandbox.Call) *sandbox.Fault {
+		if strings.Contains(c.Path, "/Folders/"+broken+"/") {
+			return &sandbox.Fault{Status: 500, Body: []byte(`{"title":"Erreur","message":"no database","errorType":"EbpOpenDataBaseError"}`)}
+		}
+		return nil
+	})
+	config := w.config(t, "resource: gescom.generic_query\ntables: [{table: Customer}, {table: Item}, {table: Unit}]\nfolders: [\"*\"]\n")
+	in, err := newInput(t, strings.Replace(config, "http: {", "http: { max_retries: 1,", 1))
+	require.NoError(t, err)
+	in.patience = patience{callFor: time.Hour, callFirst: time.Millisecond, callLongest: 2 * time.Millisecond}
+	folders := map[string]int{}
+	for _, m := range readAll(t, in) {
+		folders[meta(m)[metaFolder]]++
+	}
+	assert.Len(t, folders, 1)
+	assert.NotContains(t, folders, broken)
+	assert.LessOrEqual(t, w.sandbox.CallCount(), 1+3+3*3*2)
+}
+
+func TestAWrongAuthorizationServerEndsARunAndSaysWhatToCheck(t *testing.T) {
+	w := newWire(t, sandbox.Options{Rows: 5})
+	config := strings.Replace(w.config(t, "resource: gescom.folders\n"), "oauth2: { url: "+w.URL, "oauth2: { url: "+w.URL+"/wrong", 1)
+	in, err := newInput(t, config)
+	require.NoError(t, err)
+	err = in.signIn(t.Context())
+	require.ErrorContains(t, err, "check oauth2.url")
+	require.ErrorIs(t, in.Connect(t.Context()), service.ErrEndOfInput)
+}

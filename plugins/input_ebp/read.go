@@ -72,7 +72,7 @@ func exitCodeOf(err error) int {
 	var refused *apierror.Error
 	switch {
 	case errors.As(err, &signIn):
-		if signIn.Refused {
+		if isLasting(err) {
 			return connection.ExitCredentials
 		}
 	case errors.As(err, &refused):
@@ -101,8 +101,9 @@ func (in *input) sweep(ctx context.Context, started time.Time) error {
 	}
 	incomplete := false
 	for _, folder := range folders {
+		left := &budget{left: in.patience.callFor}
 		for _, table := range in.conf.tables {
-			err := in.readList(ctx, started, folder, table)
+			err := in.readList(ctx, started, folder, table, left)
 			switch {
 			case ctx.Err() != nil:
 				return ctx.Err()
@@ -124,8 +125,9 @@ func (in *input) sweep(ctx context.Context, started time.Time) error {
 
 // endsSweep reports whether an error would meet every other list too.
 func endsSweep(err error) bool {
+	var signIn *auth.Error
 	var refused *apierror.Error
-	return exitCodeOf(err) == connection.ExitCredentials || errors.As(err, &refused) && refused.QuotaExhausted()
+	return exitCodeOf(err) == connection.ExitCredentials || errors.As(err, &signIn) || errors.As(err, &refused) && refused.QuotaExhausted()
 }
 
 // folders returns the dossiers of a sweep; one empty name where there are none.
@@ -147,8 +149,9 @@ func (in *input) folders(ctx context.Context) ([]string, error) {
 	}
 	var out []string
 	seen := map[string]bool{} // one that moves while the list is read may come twice
+	left := &budget{left: in.patience.callFor}
 	for {
-		page, err := in.next(ctx, reader)
+		page, err := in.next(ctx, reader, left)
 		if errors.Is(err, io.EOF) {
 			if len(out) == 0 {
 				in.log.Warnf("this sign-in has no dossier of %s", op.Product())
@@ -168,7 +171,7 @@ func (in *input) folders(ctx context.Context) ([]string, error) {
 }
 
 // readList reads one list to its end.
-func (in *input) readList(ctx context.Context, started time.Time, folder string, table tableSpec) error {
+func (in *input) readList(ctx context.Context, started time.Time, folder string, table tableSpec, left *budget) error {
 	op := in.conf.op
 	size := in.sizes[table.table]
 	if size == nil {
@@ -186,7 +189,7 @@ func (in *input) readList(ctx context.Context, started time.Time, folder string,
 	in.tell(table, reader)
 	maker := newMaker(in, started, folder, table.table)
 	for {
-		page, err := in.next(ctx, reader)
+		page, err := in.next(ctx, reader, left)
 		if errors.Is(err, io.EOF) {
 			progress.finished()
 			return nil
@@ -219,40 +222,65 @@ func (in *input) tell(table tableSpec, reader paging.Reader) {
 	say("%s: %s", strings.TrimSpace(in.conf.op.Resource()+" "+table.table), reader.Promise())
 }
 
+// budget is the time that the reads of one dossier may spend waiting in a sweep before
+// any of its calls succeeds: one that stays broken must not keep the others waiting for
+// each of its tables.
+type budget struct{ left time.Duration }
+
 // next returns the next page of a reader. After an error it asks the same page again
 // for as long as that may help.
-func (in *input) next(ctx context.Context, reader paging.Reader) (*paging.Page, error) {
-	var since time.Time
-	for wait := in.patience.callFirst; ; wait = min(2*wait, in.patience.callLongest) {
+func (in *input) next(ctx context.Context, reader paging.Reader, left *budget) (*paging.Page, error) {
+	wait := in.patience.callFirst
+	for again := 0; ; again++ {
 		page, err := reader.Next(ctx)
-		if err == nil || ctx.Err() != nil || !isPassing(err) {
+		if err == nil {
+			left.left = in.patience.callFor
+		}
+		if err == nil || ctx.Err() != nil || again >= rounds(err) || wait > left.left {
 			return page, err
 		}
-		if since.IsZero() {
-			since = time.Now()
-		}
-		if time.Since(since)+wait > in.patience.callFor {
-			return nil, err
-		}
 		in.log.Warnf("%v; trying again in %s", err, wait)
+		left.left -= wait
 		if err := pause(ctx, wait); err != nil {
 			return nil, err
 		}
+		wait = min(2*wait, in.patience.callLongest)
 	}
 }
 
-// isPassing reports whether the same call may succeed later without anybody's doing.
-func isPassing(err error) bool {
+// rounds says how often a call that failed so may be made again, on top of the client's
+// own attempts: never, a little, or as long as patience lasts.
+func rounds(err error) int {
+	const little, lasting = 2, 1 << 30
 	var signIn *auth.Error
 	if errors.As(err, &signIn) {
-		return !isLasting(err)
+		if isLasting(err) {
+			return 0
+		}
+		return lasting
 	}
 	var refused *apierror.Error
 	if errors.As(err, &refused) {
-		return refused.Status >= 500 || refused.Status == http.StatusTooManyRequests && !refused.QuotaExhausted()
+		switch {
+		case refused.Status == http.StatusTooManyRequests && !refused.QuotaExhausted(),
+			refused.Status == http.StatusBadGateway, refused.Status == http.StatusServiceUnavailable, refused.Status == http.StatusGatewayTimeout:
+			return lasting
+		case refused.Status >= 500:
+			return little // EBP itself says what is wrong, and will say it again
+		}
+		return 0
 	}
 	var network *ebp.NetworkError
-	return errors.As(err, &network) || errors.Is(err, records.ErrNotJSON)
+	switch {
+	case errors.As(err, &network):
+		if network.Untrusted {
+			return 0
+		}
+		return lasting
+	case errors.Is(err, records.ErrNotJSON):
+		return little
+	}
+	return 0
 }
 
 // remarkOn says what may be a mistake and is tried all the same.

@@ -2,6 +2,7 @@ package input_ebp
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
@@ -33,25 +34,31 @@ const (
 // a destination must be able to take anyway; so no error is believed to name a
 // message.
 func (in *input) ack(d *delivery) service.AckFunc {
+	var once sync.Once // the host answers once; whoever answers twice changes nothing
 	return func(_ context.Context, err error) error {
-		switch {
-		case err == nil:
-		case in.conf.replay:
-			in.replay(d, err)
-			return nil
-		default:
-			in.metrics.rejected.Incr(int64(len(d.page.Records)), in.conf.op.Product(), in.conf.op.Resource())
-			in.log.Errorf("a page of %d records was refused, in whole or in part, and will not be read again (auto_replay_nacks is false): %v", len(d.page.Records), err)
-		}
-		in.done()
+		once.Do(func() { in.answered(d, err) })
 		return nil
 	}
+}
+
+func (in *input) answered(d *delivery, err error) {
+	switch {
+	case err == nil:
+	case in.conf.replay:
+		in.replay(d, err)
+		return
+	default:
+		in.metrics.rejected.Incr(int64(len(d.page.Records)), in.conf.op.Product(), in.conf.op.Resource())
+		in.log.Errorf("a page of %d records was refused, in whole or in part, and will not be read again (auto_replay_nacks is false): %v", len(d.page.Records), err)
+	}
+	in.done()
 }
 
 // replay hands a page to ReadBatch again, after a while that grows.
 func (in *input) replay(d *delivery, err error) {
 	wait := min(replayFirst<<min(d.attempts, 20), replayLongest)
 	d.attempts++
+	in.refused.Add(1)
 	in.log.Debugf("a page of %d records was refused and comes again in %s: %v", len(d.page.Records), wait, err)
 	go func() {
 		if pause(in.reading, wait) != nil {

@@ -67,7 +67,10 @@ type Error struct {
 	// Refused is true where EBP refused the credentials: trying again changes
 	// nothing until somebody signs in or configures others.
 	Refused bool
-	Err     error
+	// Misdirected is true where what answered is no authorization server, or takes no
+	// such request: the settings are wrong.
+	Misdirected bool
+	Err         error
 }
 
 func (e *Error) Error() string {
@@ -94,6 +97,8 @@ type record struct {
 	// Renewing is when an exchange of RefreshToken was begun whose outcome is not
 	// recorded yet.
 	Renewing time.Time `json:"renewing,omitzero"`
+	// RenewingSeed is the digest of the seed that was exchanged then, if it was one.
+	RenewingSeed string `json:"renewing_seed,omitempty"`
 }
 
 // Source gives access tokens. It may be used by many goroutines at once, and there is
@@ -106,7 +111,8 @@ type Source struct {
 	turn    chan struct{} // one token: who holds it may touch what follows
 	current record
 	version state.Version
-	unsaved bool // current is newer than the store
+	unsaved bool   // current is newer than the store
+	given   string // the access token last handed out
 
 	mu      sync.Mutex
 	access  string // what Token may give without asking anybody
@@ -195,14 +201,40 @@ func (s *Source) wrap(ctx context.Context, err error) error {
 	return &Error{Profile: s.cfg.Profile, Err: err}
 }
 
-// Wait returns when no renewal is under way, or when ctx ends. A process that is about
-// to end waits, so as not to lose a token that is on its way.
-func (s *Source) Wait(ctx context.Context) {
+// Close returns when no renewal is under way and the newest token is saved, or when ctx
+// ends. Its error says that a token could not be saved and dies with the process: the
+// person has to sign in again.
+func (s *Source) Close(ctx context.Context) error {
 	select {
 	case <-s.turn:
-		s.turn <- struct{}{}
+		defer func() { s.turn <- struct{}{} }()
 	case <-ctx.Done():
+		return fmt.Errorf("profile %q: a renewal of the sign-in is still under way: %w", s.cfg.Profile, ctx.Err())
 	}
+	for s.unsaved {
+		err := s.saveUnderLease(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-time.After(savePause):
+		case <-ctx.Done():
+			return fmt.Errorf("profile %q: the newest refresh token could not be saved and is lost; sign in again: %w", s.cfg.Profile, err)
+		}
+	}
+	return nil
+}
+
+// savePause is how long Close waits between attempts to save.
+const savePause = 200 * time.Millisecond
+
+func (s *Source) saveUnderLease(ctx context.Context) error {
+	release, err := s.cfg.Store.Lease(ctx, s.key)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return s.save(ctx)
 }
 
 func (s *Source) ready() string {
@@ -243,25 +275,34 @@ func (s *Source) renew(ctx context.Context) (string, error) {
 	if err := s.save(ctx); err != nil { // from a time when the store could not be written
 		return "", err
 	}
-	before := s.current.AccessToken
-	if err := s.load(ctx); err != nil {
-		return "", err
-	}
-	if s.current.AccessToken != before && s.usable() {
-		return s.publish(), nil // another process renewed it
-	}
-	for {
+	for tries := 1; ; tries++ {
+		if err := s.load(ctx); err != nil {
+			return "", err
+		}
+		if s.current.AccessToken != s.given && s.usable() {
+			return s.publish(), nil // another process renewed it, or we did and could not save it
+		}
 		refresh, seed, err := s.choose()
 		if err != nil {
 			return "", err
 		}
 		token, err := s.exchange(ctx, refresh, seed)
-		if err == nil || !errors.Is(err, errGrantRefused) || !s.seedUntried() {
+		switch {
+		case errors.Is(err, errGrantRefused) && s.seedUntried():
+			// The stored token is dead, but a new one is configured.
+		case errors.Is(err, errOvertaken) && tries < mostTries:
+			// Somebody has signed in meanwhile.
+		default:
 			return token, err
 		}
-		// The stored token is dead, but a new one is configured.
 	}
 }
+
+// mostTries bounds how often a renewal begins anew because somebody else wrote.
+const mostTries = 3
+
+// errOvertaken is wrapped where a renewal has not begun because the record changed.
+var errOvertaken = errors.New("the sign-in was changed by somebody else")
 
 // errGrantRefused is wrapped where EBP refused the refresh token itself.
 var errGrantRefused = errors.New("the refresh token is used, expired or withdrawn; sign in again")
@@ -279,6 +320,7 @@ func (s *Source) publish() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.access, s.expires = s.current.AccessToken, s.current.Expires
+	s.given = s.access
 	return s.access
 }
 
@@ -365,10 +407,15 @@ func (s *Source) refused(why string) error {
 // exchange trades a refresh token for new ones, and saves them before use.
 func (s *Source) exchange(ctx context.Context, refresh, seed string) (string, error) {
 	interrupted := s.current.Renewing
-	s.current.Renewing, s.unsaved = s.cfg.Now(), true
-	if err := s.save(ctx); err != nil {
-		// Nothing is lost: the token is still unused.
-		s.unsaved = false
+	if seed != s.current.RenewingSeed {
+		interrupted = time.Time{} // that was about another token
+	}
+	s.current.Renewing, s.current.RenewingSeed = s.cfg.Now(), seed
+	// Without merging: where somebody has signed in meanwhile, it is their token that
+	// counts, and the one at hand stays unused.
+	if err := s.put(ctx); errors.Is(err, state.ErrConflict) {
+		return "", errOvertaken
+	} else if err != nil {
 		return "", err
 	}
 	ctx = context.WithValue(ctx, oauth2.HTTPClient, s.cfg.HTTP)
@@ -390,7 +437,10 @@ func (s *Source) exchange(ctx context.Context, refresh, seed string) (string, er
 		next.Seed = seed
 	}
 	s.current, s.unsaved = next, true
-	if err := s.save(ctx); err != nil {
+	// Saving has time of its own: the exchange may have used up the turn's.
+	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), turnTime)
+	defer cancel()
+	if err := s.save(own); err != nil {
 		return "", err
 	}
 	return s.publish(), nil
@@ -413,7 +463,7 @@ func (s *Source) exchangeFailed(ctx context.Context, err error, seed string, int
 	said = s.cfg.Redactor.String(fmt.Sprintf("%s answered %d (%s)", s.cfg.URL.Host, answer.Response.StatusCode, said))
 	switch answer.ErrorCode {
 	case "invalid_grant":
-		s.current.Refused, s.current.Renewing = true, time.Time{}
+		s.current.Refused, s.current.Renewing, s.current.RenewingSeed = true, time.Time{}, ""
 		if seed != "" {
 			s.current.Seed = seed
 		}
@@ -421,7 +471,7 @@ func (s *Source) exchangeFailed(ctx context.Context, err error, seed string, int
 		if err := s.save(ctx); err != nil {
 			return err
 		}
-		if seed == "" && !interrupted.IsZero() {
+		if !interrupted.IsZero() {
 			said += fmt.Sprintf("; a renewal begun at %s ended before its answer could be saved, and had used the token up", interrupted.Format(time.RFC3339))
 		}
 		return &Error{Profile: s.cfg.Profile, Refused: true, Err: fmt.Errorf("%s: %w", said, errGrantRefused)}
@@ -429,14 +479,16 @@ func (s *Source) exchangeFailed(ctx context.Context, err error, seed string, int
 		s.noteUnused(ctx, interrupted)
 		return s.refused(said + ": check oauth2.client_id and oauth2.client_secret")
 	}
+	status := answer.Response.StatusCode
+	if status >= 300 && status < 500 && status != http.StatusRequestTimeout && status != http.StatusTooManyRequests {
+		return &Error{Profile: s.cfg.Profile, Misdirected: true, Err: errors.New(said + ": check oauth2.url")}
+	}
 	return errors.New(said)
 }
 
 // noteUnused takes the note of an attempt back that certainly used no token. It does
 // not matter if that fails.
 func (s *Source) noteUnused(ctx context.Context, interrupted time.Time) {
-	s.current.Renewing, s.unsaved = interrupted, true
-	if err := s.save(ctx); err != nil {
-		s.unsaved = false
-	}
+	s.current.Renewing = interrupted
+	_ = s.put(ctx)
 }

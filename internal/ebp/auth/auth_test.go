@@ -291,7 +291,7 @@ func TestACallerThatStopsWaitingDoesNotStopARenewal(t *testing.T) {
 				require.ErrorIs(t, <-returned, context.Canceled)
 				close(slow.hold)
 			}
-			source.Wait(t.Context())
+			require.NoError(t, source.Close(t.Context()))
 			s.answer = nil
 			// The next run has the sign-in.
 			_, err := s.source(t, slow.Store).Token(t.Context())
@@ -367,6 +367,73 @@ func TestOfTwoUnsavedRecordsTheNewerSignInStays(t *testing.T) {
 	assert.Equal(t, "newest-token", s.forms[len(s.forms)-1].Get("refresh_token"))
 }
 
+func TestClosingSavesTheTokenThatCouldNotBeSavedOrSaysThatItIsLost(t *testing.T) {
+	for _, recovers := range []bool{true, false} {
+		s := newServer(t)
+		store := &failing{Store: state.NewMemory()}
+		s.answer = func(http.ResponseWriter) bool { store.fail.Store(true); return false }
+		source := s.source(t, store)
+		_, err := source.Token(t.Context())
+		require.ErrorContains(t, err, "no space left")
+		s.answer = nil
+		store.fail.Store(!recovers)
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		err = source.Close(ctx)
+		if !recovers {
+			require.ErrorContains(t, err, "is lost; sign in again")
+			continue
+		}
+		require.NoError(t, err)
+		token, err := s.source(t, store).Token(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, "access-1", token)
+		assert.Equal(t, 1, s.n)
+	}
+}
+
+func TestATokenThatWasSavedLateIsUsedAndNotRenewedAgain(t *testing.T) {
+	s := newServer(t)
+	store := &failing{Store: state.NewMemory()}
+	s.answer = func(http.ResponseWriter) bool { store.fail.Store(true); return false }
+	source := s.source(t, store)
+	_, err := source.Token(t.Context())
+	require.ErrorContains(t, err, "no space left")
+	s.answer = nil
+	store.fail.Store(false)
+	token, err := source.Token(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, "access-1", token)
+	assert.Equal(t, 1, s.n)
+}
+
+// overtaken is a store in which somebody signs in just before the first write.
+type overtaken struct {
+	state.Store
+	done bool
+}
+
+func (o *overtaken) Put(ctx context.Context, key string, value []byte, v state.Version) (state.Version, error) {
+	if !o.done {
+		o.done = true
+		if _, err := o.Store.Put(ctx, key, []byte(`{"refresh_token":"signed-in-anew","obtained":"2999-01-01T00:00:00Z"}`), v); err != nil {
+			return 0, err
+		}
+	}
+	return o.Store.Put(ctx, key, value, v)
+}
+
+func TestASignInThatComesBetweenIsUsedAndNotOverwritten(t *testing.T) {
+	s := newServer(t)
+	s.valid["signed-in-anew"] = true
+	store := &overtaken{Store: state.NewMemory()}
+	_, err := s.source(t, store).Token(t.Context())
+	require.NoError(t, err)
+	assert.True(t, s.valid["seed-token"], "the old token was used although there was a new sign-in")
+	assert.Equal(t, "signed-in-anew", s.forms[0].Get("refresh_token"))
+	assert.Zero(t, s.replays)
+}
+
 func TestAFullDiskIsFoundBeforeTheTokenIsUsed(t *testing.T) {
 	s := newServer(t)
 	store := &failing{Store: state.NewMemory()}
@@ -384,6 +451,13 @@ func TestANewStartAfterADeathDuringRenewalSaysWhatHappened(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.source(t, store, func(c *Config) { c.Seed = "" }).Token(t.Context())
 	require.ErrorContains(t, err, "a renewal begun at 2026-01-02T03:04:05Z ended before its answer could be saved")
+
+	// The same for the first renewal of all, from the configured token.
+	store = state.NewMemory()
+	_, err = store.Put(t.Context(), Key(u, "client", "default"), fmt.Appendf(nil, `{"renewing":"2026-01-02T03:04:05Z","renewing_seed":%q}`, digest("used-seed")), 0)
+	require.NoError(t, err)
+	_, err = s.source(t, store, func(c *Config) { c.Seed = "used-seed" }).Token(t.Context())
+	require.ErrorContains(t, err, "a renewal begun at 2026-01-02T03:04:05Z")
 }
 
 func TestTheStoredRecordIsJSONWithoutTheSeedItself(t *testing.T) {

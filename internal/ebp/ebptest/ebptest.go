@@ -44,6 +44,6 @@ func Client(t testing.TB, s *sandbox.Server, change ...func(*ebp.Config)) *ebp.C
 	if err != nil {
 		t.Fatalf("making a client: %v", err)
 	}
-	t.Cleanup(c.Close)
+	t.Cleanup(func() { _ = c.Close() })
 	return c
 }
