@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"net/url"
 	"sort"
 	"strconv"
@@ -13,10 +14,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/fileblob"
 	"gocloud.dev/blob/memblob"
 	"gocloud.dev/blob/s3blob"
+	"gocloud.dev/gcerrors"
 )
 
 // urlExamples lists the schemes this output opens, each with a URL to show to
@@ -82,6 +85,56 @@ type openedBucket struct {
 	// reach asks the store whether the bucket is there. Nil where opening it
 	// has already answered that.
 	reach func(context.Context) error
+}
+
+// failure is what an error of a write says about the writes after it.
+type failure int
+
+const (
+	ofMessage failure = iota // another message may well pass
+	ofStore                  // no message would pass now
+	ofNetwork                // there was no answer
+)
+
+// storeCodes are the codes with which S3 refuses any object although the
+// status is one of a bad request. AccessDenied is not among them: a policy may
+// allow other keys.
+var storeCodes = map[string]bool{
+	"AccountProblem": true, "AllAccessDisabled": true, "AuthorizationHeaderMalformed": true,
+	"ExpiredToken": true, "InvalidAccessKeyId": true, "InvalidToken": true, "NoSuchBucket": true,
+	"NotSignedUp": true, "PermanentRedirect": true, "RequestTimeTooSkewed": true, "RequestTimeout": true,
+	"SignatureDoesNotMatch": true, "TokenRefreshRequired": true,
+}
+
+// failureOf tells what an error of write is a failure of.
+func (b *openedBucket) failureOf(err error) failure {
+	if b.reach == nil || gcerrors.Code(err) == gcerrors.InvalidArgument {
+		// Directories and memory answer at once, there is nothing to wait for.
+		return ofMessage
+	}
+	var sending *smithyhttp.RequestSendError
+	if errors.As(err, &sending) {
+		return ofNetwork
+	}
+	var api smithy.APIError
+	if errors.As(err, &api) && storeCodes[api.ErrorCode()] {
+		return ofStore
+	}
+	var response *smithyhttp.ResponseError
+	if errors.As(err, &response) {
+		switch status := response.HTTPStatusCode(); {
+		case status >= 500, status == http.StatusUnauthorized, status == http.StatusTooManyRequests, status < 400:
+			return ofStore
+		}
+		return ofMessage
+	}
+	var invalid smithy.InvalidParamsError
+	var unserializable *smithy.SerializationError
+	if errors.As(err, &invalid) || errors.As(err, &unserializable) {
+		return ofMessage
+	}
+	// No request was sent: there are no credentials, or no such endpoint.
+	return ofStore
 }
 
 // parseTarget refuses URLs that could only fail later, or worse, write to a

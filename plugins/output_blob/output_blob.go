@@ -53,11 +53,13 @@ func blobSpec() *service.ConfigSpec {
 		Categories("Services").
 		Summary("Writes each message as one object of a bucket: Amazon S3 and the stores that speak its protocol, or a directory.").
 		Description(`
-An object appears whole or not at all: a write that fails or runs out of time is abandoned, and whatever was at its key before stays.
+An object appears whole or not at all: a write that fails or runs out of time is abandoned, and whatever was at its key before stays. In a directory this holds while the machine runs: files are renamed into place but not synced to the disk, so after a power loss an object that counted as delivered may be missing or empty, also one that replaced another.
 
 The messages of one batch are written one after another in their order, so of several with the same key the last one wins; `+"`max_in_flight`"+` batches are written at a time, and between those no order is promised. Set it to `+"`1`"+` where the order of overwrites across batches matters.
 
-A message that cannot be written fails alone: only it goes to a `+"`fallback`"+` or is sent again, the rest of its batch counts as delivered.
+A message that cannot be written fails alone: only it goes to a `+"`fallback`"+` or is sent again, the rest of its batch counts as delivered. Where the store is at fault (no answer within `+"`timeout`"+`, a broken connection, a server error, refused credentials), the rest of the batch is not tried and fails with the same error; what was written before counts as delivered.
+
+When a store does not answer at all and nothing of the batch was written, the output connects anew and then writes the whole batch, however long that takes: as at the start, no message goes to a `+"`fallback`"+` meanwhile.
 
 To write many records into one object, join them with the processors of `+"`batching`"+`, for example with `+"`archive`"+` or `+"`parquet_encode`"+`.
 
@@ -85,7 +87,7 @@ Without `+"`credentials`"+` the default chain of the AWS SDK is used: environmen
   ["unknown scheme in url: write one of file:///directory?create_dir=true, mem://, s3://bucket?region=eu-west-3"]
 }`),
 			service.NewInterpolatedStringField(boFieldPath).
-				Description("The key of the object. A message for which it is empty, or `null` from a missing field, is refused. Where the field is only a part of the key, write `${! this.Id.not_null() }` to have such messages refused as well.").
+				Description("The key of the object. A message for which it is empty, or `null` from a missing field, is refused. Where the field is only a part of the key, write `${! this.Id.not_null() }` to have such messages refused as well. Without an interpolation every message replaces the object of the one before, which is of use only for something like a latest snapshot.").
 				Example(`customers/${! this.Id.not_null() }.json`).
 				Example(`${! metadata("ebp_table") }/${! now().ts_format("2006/01/02", "UTC") }/${! uuid_v7() }.parquet`),
 			service.NewInterpolatedStringField(boFieldContentType).
@@ -168,8 +170,9 @@ type blobOutput struct {
 
 	open func(context.Context) (*openedBucket, error)
 
-	mu     sync.RWMutex
-	bucket *openedBucket
+	mu        sync.RWMutex
+	bucket    *openedBucket
+	unreached bool // the bucket is open, but did not answer when last asked
 }
 
 var (
@@ -233,6 +236,12 @@ func (o *blobOutput) Connect(ctx context.Context) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.bucket != nil {
+		if o.unreached {
+			if err := o.reach(ctx, o.bucket); err != nil {
+				return err
+			}
+			o.unreached = false
+		}
 		return nil
 	}
 	bucket, err := o.openAndReach(ctx)
@@ -262,18 +271,32 @@ func (o *blobOutput) openAndReach(ctx context.Context) (*openedBucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	if bucket.reach == nil {
-		return bucket, nil
-	}
-	if err := bucket.reach(ctx); err != nil {
+	if err := o.reach(ctx, bucket); err != nil {
 		return nil, errors.Join(err, o.target.redact(bucket.Close()))
 	}
 	return bucket, nil
 }
 
+// reach asks the store whether the bucket is there, for no longer than a write
+// may take.
+func (o *blobOutput) reach(ctx context.Context, bucket *openedBucket) error {
+	if bucket.reach == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.timeout)
+	defer cancel()
+	return bucket.reach(ctx)
+}
+
 // WriteBatch writes the messages one after another, in order, and reports each
-// failure with its message. It goes on after a failure, so that one refused
-// message does not hold back the rest.
+// failure with its message. It goes on after a failure of a message, so that
+// one refused message does not hold back the rest, and stops at a failure of
+// the store, which the next message would only wait for as well.
+//
+// The host hears of a lost connection only when nothing was written and the
+// store cannot be reached at all: it then tries the whole batch again, so the
+// errors of single messages come back. A message that alone breaks the
+// connection or takes too long fails instead of being tried for ever.
 func (o *blobOutput) WriteBatch(ctx context.Context, batch service.MessageBatch) error {
 	o.mu.RLock()
 	bucket := o.bucket
@@ -284,16 +307,34 @@ func (o *blobOutput) WriteBatch(ctx context.Context, batch service.MessageBatch)
 
 	objects := o.newObjectReader(batch)
 	var failed *service.BatchError
-	for i := range batch {
-		err := o.writeMessage(ctx, bucket, objects, i)
-		if err == nil {
-			continue
-		}
-		err = o.target.redact(err)
+	fail := func(i int, err error) {
 		if failed == nil {
 			failed = service.NewBatchError(batch, err)
 		}
 		failed.Failed(i, err)
+	}
+	written := 0
+	for i := range batch {
+		of, err := ofStore, ctx.Err()
+		if err == nil {
+			of, err = o.writeMessage(ctx, bucket, objects, i)
+		}
+		if err == nil {
+			written++
+			continue
+		}
+		err = o.target.redact(err)
+		if of == ofMessage && ctx.Err() == nil {
+			fail(i, err)
+			continue
+		}
+		if of == ofNetwork && written == 0 && o.lost(ctx, bucket) {
+			return service.ErrNotConnected
+		}
+		for ; i < len(batch); i++ {
+			fail(i, err)
+		}
+		break
 	}
 	if failed != nil {
 		return failed
@@ -301,20 +342,40 @@ func (o *blobOutput) WriteBatch(ctx context.Context, batch service.MessageBatch)
 	return nil
 }
 
-func (o *blobOutput) writeMessage(ctx context.Context, bucket *openedBucket, objects *objectReader, i int) error {
+// writeMessage writes message i, or returns an error and what it is a failure of.
+func (o *blobOutput) writeMessage(ctx context.Context, bucket *openedBucket, objects *objectReader, i int) (failure, error) {
 	obj, err := objects.read(i)
 	if err != nil {
-		return err
+		return ofMessage, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
-	if err := bucket.write(ctx, obj); err != nil {
-		if ctx.Err() != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return fmt.Errorf("writing object %q: not done within the timeout of %s: %w", obj.key, o.timeout, err)
-		}
-		return fmt.Errorf("writing object %q: %w", obj.key, err)
+	err = bucket.write(ctx, obj)
+	switch {
+	case err == nil:
+		return ofMessage, nil
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return ofNetwork, fmt.Errorf("writing object %q: not done within the timeout of %s: %w", obj.key, o.timeout, err)
 	}
-	return nil
+	return bucket.failureOf(err), fmt.Errorf("writing object %q: %w", obj.key, err)
+}
+
+// lost asks the store whether it is still there after a write got no answer.
+// If it is not, the next Connect asks again.
+func (o *blobOutput) lost(ctx context.Context, bucket *openedBucket) bool {
+	if bucket.reach == nil || ctx.Err() != nil {
+		return false
+	}
+	if o.reach(ctx, bucket) == nil || ctx.Err() != nil {
+		return false
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	// Other writes may still use the bucket: it stays open.
+	if o.bucket == bucket {
+		o.unreached = true
+	}
+	return true
 }
 
 // Close forgets the bucket. Writes that are under way fail.
@@ -325,6 +386,6 @@ func (o *blobOutput) Close(context.Context) error {
 		return nil
 	}
 	err := o.target.redact(o.bucket.Close())
-	o.bucket = nil
+	o.bucket, o.unreached = nil, false
 	return err
 }

@@ -377,7 +377,7 @@ input:
   generate:
     count: 5
     interval: ""
-    mapping: 'root = count("joined")'
+    mapping: 'root = counter()'
 output:
   blob:
     url: file://`+dir+`
