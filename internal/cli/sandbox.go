@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"os/signal"
@@ -77,6 +78,9 @@ func sandboxOptions(c *ucli.Context) sandbox.Options {
 // serveSandbox serves until ctx is done. The variables are printed once the
 // sandbox answers calls.
 func serveSandbox(ctx context.Context, w io.Writer, o sandbox.Options, envOnly bool) error {
+	// Another one at each start: a client that has used up the last start's would take
+	// the same text for the token it knows to be dead.
+	o.Credentials.RefreshToken = rand.Text()
 	server, err := sandbox.Start(o)
 	if err != nil {
 		return err

@@ -39,6 +39,10 @@ func (c *Config) Open(mgr *service.Resources) (*Client, error) {
 	return client, nil
 }
 
+// IsSandbox reports whether the connection is to an EBP inside this process, whose data
+// is invented.
+func (c *Config) IsSandbox() bool { return isEmbedded(c.URL) }
+
 // Do makes a call as ebp.Client does.
 func (c *Client) Do(ctx context.Context, r ebp.Request) (*ebp.Answer, error) {
 	r.Observer, r.Pacer = c.observer, c.pacer

@@ -83,8 +83,8 @@ func TestWhatCannotWorkIsSaidInASentence(t *testing.T) {
 	for yaml, want := range map[string]string{
 		"time_zone: Mars/Phobos":    `time_zone "Mars/Phobos" is not a time zone such as Europe/Paris`,
 		"calls: { per_second: -1 }": "cannot be negative",
-		"":                          `subscription_key is not set: set it or $EBP_SUBSCRIPTION_KEY, or try url: "sandbox:"`,
-		"subscription_key: k":       "oauth2.client_id is not set",
+		"":                          `subscription_key ($EBP_SUBSCRIPTION_KEY), oauth2.client_id ($EBP_CLIENT_ID), oauth2.client_secret ($EBP_CLIENT_SECRET) are not set: set them, or try url: "sandbox:"`,
+		"subscription_key: k":       "oauth2.client_id ($EBP_CLIENT_ID), oauth2.client_secret ($EBP_CLIENT_SECRET) are not set",
 		"url: 'sandbox:?rowz=5'":    "this build has no sandbox",
 		"{url: 'http://ebp.example', subscription_key: k, oauth2: {client_id: i, client_secret: s}}":                         "tokens would travel in the clear",
 		"{subscription_key: k, oauth2: {client_id: i, client_secret: s}, rate_limit: nope}":                                  `there is no rate limit resource "nope"`,

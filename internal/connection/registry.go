@@ -279,11 +279,15 @@ func (sh *shared) close() (err error) {
 	return err
 }
 
-// missingError is a setting that a sign-in needs and does not have.
-type missingError struct{ field, env string }
+// missingError are the settings that a sign-in needs and does not have.
+type missingError struct{ fields []string }
 
 func (e *missingError) Error() string {
-	return fmt.Sprintf("%s is not set: set it or $%s, or try url: \"sandbox:\" which needs none", e.field, e.env)
+	verb, pronoun := "is", "it"
+	if len(e.fields) > 1 {
+		verb, pronoun = "are", "them"
+	}
+	return fmt.Sprintf("%s %s not set: set %s, or try url: \"sandbox:\" which needs none", strings.Join(e.fields, ", "), verb, pronoun)
 }
 
 // IsMissingCredentials reports whether an error of Open says that no sign-in is
@@ -298,14 +302,18 @@ func (s *settings) missing() error {
 	if isEmbedded(s.URL) {
 		return nil
 	}
+	var missing []string
 	for _, f := range []struct{ value, name, env string }{
 		{s.SubscriptionKey, "subscription_key", EnvSubscriptionKey},
 		{s.ClientID, "oauth2.client_id", EnvClientID},
 		{s.ClientSecret, "oauth2.client_secret", EnvClientSecret},
 	} {
 		if f.value == "" {
-			return &missingError{field: f.name, env: f.env}
+			missing = append(missing, f.name+" ($"+f.env+")")
 		}
+	}
+	if len(missing) > 0 {
+		return &missingError{fields: missing}
 	}
 	return nil
 }

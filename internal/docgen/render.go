@@ -158,8 +158,12 @@ func renderExamples(b *strings.Builder, f field) error {
 // markup that the descriptions of its shared fields use.
 var hostLink = regexp.MustCompile(`xref:[^\s\[]+\[([^\]]+)\]`)
 
+// hostHeading is the mark of a section in the host\'s descriptions.
+var hostHeading = regexp.MustCompile(`(?m)^== `)
+
 func paragraph(b *strings.Builder, text string) {
 	text = hostLink.ReplaceAllString(strings.TrimSpace(text), "$1")
+	text = hostHeading.ReplaceAllString(text, "## ") // the host's pages are AsciiDoc
 	if text != "" {
 		b.WriteString(text + "\n\n")
 	}

@@ -46,7 +46,7 @@ func inputSpec() *service.ConfigSpec {
 		Description(`
 Every record becomes a message, every page a batch. With ` + "`values: raw`" + ` the payload is the record exactly as EBP sent it, byte for byte, so that no decimal loses a digit; with ` + "`values: typed`" + ` every value has the type of its column.
 
-Lists that take a condition are read by key: each page asks for what follows the last key, and no insert, delete or change elsewhere makes the read lose or repeat a record. Other lists can only be read by position, which is complete as long as nothing is inserted or deleted meanwhile. The log says which it is.
+Lists that take a condition are read by key: each page asks for what follows the last key, and no insert, delete or change elsewhere makes the read lose or repeat a record. Other lists can only be read by position, which is complete as long as nothing is inserted, deleted or, where EBP sorts by itself, changed meanwhile. The log says so where a list is read by position.
 
 EBP allows one call per second and 10,000 a day. A page is one call and holds 100 records at most.
 
@@ -64,7 +64,7 @@ EBP's decimals have up to 28 digits. Assigning them in a mapping keeps every dig
 
 == Exit codes
 
-A run without ` + "`interval`" + ` ends with code 3 when EBP does not accept the sign-in, and with 4 when something could not be read.
+A run without ` + "`interval`" + ` ends with code 3 when EBP does not accept the sign-in, and with 4 when something could not be read, or when it was stopped before its end.
 `).
 		Field(service.NewStringField(fieldResource).
 			Description("What to read: a list operation, as `benthos-ebp operations` shows them; `.list` may be left out.").
@@ -84,7 +84,7 @@ A run without ` + "`interval`" + ` ends with code 3 when EBP does not accept the
 			Description("The columns to read, all if empty. The key is added when it is needed to read on. Few columns make small, fast pages: all of them include images.").
 			Example([]any{"Id", "Name", "MainInvoicingAddress_City"}).Default([]any{})).
 		Field(service.NewStringMapField(fieldParameters).
-			Description("Other documented query parameters of the resource.").
+			Description("Other documented query parameters of the resource: `query_params` in what `benthos-ebp operations --format json` prints.").
 			Example(map[string]any{"TypeClient": "client"}).Default(map[string]any{}).Advanced()).
 		Field(service.NewStringAnnotatedEnumField(fieldMode, map[string]string{
 			modeFull: "Every record, each time.",

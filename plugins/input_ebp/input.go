@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
@@ -60,6 +62,7 @@ type input struct {
 	sizes map[string]*paging.PageSize // by table, kept between sweeps
 	wait  time.Duration               // before the next attempt to sign in
 	since time.Time                   // of the first attempt that failed
+	ended atomic.Bool                 // everything was read and answered for
 	told  map[string]bool             // lists whose promise a person was told of
 
 	patience patience
@@ -117,8 +120,21 @@ func (in *input) signIn(ctx context.Context) error {
 			return err
 		}
 		in.client = client
+		if in.conf.connection.IsSandbox() {
+			in.remarkOnSandbox()
+		}
 	}
 	return in.client.SignedIn(ctx)
+}
+
+// remarkOnSandbox keeps invented records from being taken for real ones.
+func (in *input) remarkOnSandbox() {
+	if os.Getenv(connection.EnvRefreshToken) != "" {
+		in.log.Warnf(`url is "sandbox:", so the records are invented, though $%s is set; set $%s to %s to read your own`,
+			connection.EnvRefreshToken, connection.EnvURL, connection.DefaultURL)
+		return
+	}
+	in.log.Info(`url is "sandbox:": the records are invented`)
 }
 
 // notConnected decides what becomes of a run that cannot begin. What trying again does
@@ -145,9 +161,19 @@ func (in *input) notConnected(ctx context.Context, err error) error {
 func isLasting(err error) bool {
 	var signIn *auth.Error
 	if errors.As(err, &signIn) {
-		return signIn.Refused || signIn.Misdirected || errors.Is(err, state.ErrDamaged) || errors.Is(err, fs.ErrPermission)
+		return signIn.Refused || signIn.Misdirected || isUnusable(err)
 	}
 	return true // the connection could not even be set up
+}
+
+// isUnusable reports whether the state is damaged or in a place that cannot be used.
+func isUnusable(err error) bool {
+	for _, reason := range []error{state.ErrDamaged, fs.ErrPermission, fs.ErrNotExist, syscall.ENOTDIR, syscall.EROFS} {
+		if errors.Is(err, reason) {
+			return true
+		}
+	}
+	return false
 }
 
 // ReadBatch implements service.BatchInput. What was refused goes before what is new.
@@ -179,6 +205,7 @@ func (in *input) ReadBatch(ctx context.Context) (service.MessageBatch, service.A
 			return nil, nil, ctx.Err()
 		}
 		if pages == nil && in.unacked.Load() <= 0 {
+			in.ended.Store(true)
 			return nil, nil, service.ErrEndOfInput
 		}
 	}
@@ -213,6 +240,10 @@ func (in *input) settled(ctx context.Context) error {
 func (in *input) Close(ctx context.Context) error {
 	in.mu.Lock()
 	client, stopped := in.client, in.stopped
+	if stopped != nil && in.conf.interval == 0 && !in.ended.Load() {
+		in.log.Warn("stopped before everything was read and delivered")
+		connection.SetExitCode(connection.ExitIncomplete)
+	}
 	if in.stop != nil {
 		in.stop()
 	}

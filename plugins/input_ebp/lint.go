@@ -13,6 +13,7 @@ import (
 
 	"github.com/redpanda-data/benthos/v4/public/bloblang"
 
+	"github.com/benthos-ebp/benthos-ebp/internal/connection"
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp/catalog"
 )
 
@@ -245,6 +246,13 @@ func lintParameters(c map[string]any, op *catalog.Operation, add func(string, ..
 }
 
 func lintRest(c map[string]any, add func(string, ...any)) {
+	if u := strings.TrimSpace(text(c[connection.FieldURL])); u != "" && !interpolated(u) {
+		switch scheme, _, _ := strings.Cut(u, ":"); scheme {
+		case "https", "http", "sandbox":
+		default:
+			add("url %q is none: write https://… or sandbox:", u)
+		}
+	}
 	if s := text(c[fieldInterval]); s != "" && !interpolated(s) {
 		if d, err := time.ParseDuration(s); err != nil || d <= 0 {
 			add("interval %q is no duration such as 5m or 24h", s)

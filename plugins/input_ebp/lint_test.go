@@ -33,6 +33,7 @@ func TestMistakesAreLintedWithTheNearestSpelling(t *testing.T) {
 		`{resource: gescom.generic_query, folders: ["1"], table: Item, schema_metadata: x}`:                                      `set values: typed`,
 		`{resource: gescom.generic_query, folders: ["1"], table: Item, page_size: 200}`:                                          `1 to 100 records`,
 		`{resource: gescom.generic_query, folders: ["1"], table: Item, calls: {per_second: -1}}`:                                 `cannot be negative`,
+		`{resource: gescom.folders, url: "sandbx:"}`:                                                                             `write https://… or sandbox:`,
 		`{resource: gescom.folders, folders: ["1"]}`:                                                                             `leave folders out`,
 		`{resource: gescom.generic_query, folders: ["1"], table: Item, colums: [Id]}`:                                            `field colums not recognised`,
 		`{resource: hubbix_cpttpe.journals, folders: ["1"], parameters: {foo: bar}}`:                                             `it takes filter, order`,

@@ -306,7 +306,7 @@ func (in *input) remarkOn(table tableSpec) {
 			names = append(names, col.Name)
 		}
 		if near := catalog.Nearest(c, names); near != "" {
-			in.log.Debugf("column %s of %s is not known (did you mean %s?): trying it", c, known.Name, near)
+			in.log.Warnf("column %s of %s is not documented (did you mean %s?): trying it", c, known.Name, near)
 		}
 	}
 }

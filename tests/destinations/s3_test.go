@@ -191,7 +191,7 @@ func storedDocuments(t *testing.T, p *pipeline) map[string]map[string]any {
 	t.Helper()
 	out := map[string]map[string]any{}
 	for key, content := range objects(t, p.env["BLOB_URL"]) {
-		require.Regexp(t, `^sale_documents/folder=`+folder+`/date=\d{4}-\d\d-\d\d/[0-9a-f-]{36}\.parquet$`, key)
+		require.Regexp(t, `^sale_documents/folder=`+folder+`/date=\d{4}-\d\d-\d\d/run=\d{8}T\d{6}Z/[0-9a-f-]{36}\.parquet$`, key)
 		for _, row := range parquetRows(t, content) {
 			id := row["Id"].(string)
 			require.NotContains(t, out, id, "a document is in one file only")

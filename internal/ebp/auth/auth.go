@@ -392,7 +392,7 @@ func (s *Source) choose() (refresh, seed string, err error) {
 		if s.current.Refused {
 			return "", "", s.refused("its refresh token was refused; sign in again, or set oauth2.refresh_token to a new one")
 		}
-		return "", "", s.refused("there is no refresh token; sign in, or set oauth2.refresh_token")
+		return "", "", s.refused("there is no refresh token; set oauth2.refresh_token or $EBP_REFRESH_TOKEN to one from signing in")
 	}
 	if s.seedUntried() {
 		return s.cfg.Seed, digest(s.cfg.Seed), nil

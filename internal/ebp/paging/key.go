@@ -106,6 +106,9 @@ type unfitError struct {
 // unfit reads on by offset if that is allowed. The rows read so far are the first
 // ones in the order of the key.
 func (k *keyReader) unfit(ctx context.Context, err *unfitError) (*Page, error) {
+	if !k.AllowOffset && err.order && !k.known {
+		return nil, fmt.Errorf("%w (check the names of the table and its columns; a table that has no %s is read with allow_offset: true)", err, k.key[0])
+	}
 	if !k.AllowOffset {
 		return nil, fmt.Errorf("%w; set allow_offset: true to read it by position, which is complete only while nothing is inserted or deleted", err)
 	}

@@ -73,9 +73,11 @@ func (o *offsetReader) Next(ctx context.Context) (*Page, error) {
 	var refused *apierror.Error
 	if o.order != "" && o.offset == 0 && errors.As(err, &refused) && refused.Status == http.StatusBadRequest && o.Operation.Table == "" && !o.Operation.TakesTable() {
 		// Which fields a Hubbix list sorts by is not documented: ours may be none.
-		o.Warn("%s does not sort by %s (%v): reading it in the server's own order", o.what(), o.order, err)
+		asked := o.order
 		o.order = ""
-		p, size, err = o.fetch(ctx, o.build)
+		if p, size, err = o.fetch(ctx, o.build); err == nil {
+			o.Warn("%s does not sort by %s (%v): reading it in the server's own order", o.what(), asked, refused)
+		}
 	}
 	if err != nil {
 		return nil, err
