@@ -129,7 +129,7 @@ func (r *report) markdown() string {
 		f("| %s | %s | %s |", map[bool]string{true: "PASS", false: "**FAIL**"}[q.ok], q.text, q.measured)
 	}
 	f("\n## Speed\n")
-	f("%s records of %d columns (%d bytes each on average) in pages of %d, over loopback, without pacing. Medians of %d rounds; in each round the contenders run one after the other.\n",
+	f("%s records of %d columns (%d bytes each on average) in pages of %d, over loopback, without pacing. Medians of %d rounds; in each round the contenders run one after the other, and the ratios are medians of the rounds' own ratios.\n",
 		thousands(r.rows), len(columns), len(appendRows(nil, 0, blockRows*blocks))/(blockRows*blocks), maxPage, r.rounds)
 	f("| | records/s | CPU µs per record | calls | peak memory | records/s, bare = 1 | CPU, stock = 1 |")
 	f("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
