@@ -259,18 +259,32 @@ func TestAmountsAreDecimalColumnsOfParquet(t *testing.T) {
 	}
 }
 
-func TestDocumentsReadAgainReplaceTheirFiles(t *testing.T) {
+func TestEachRunIsAWholeSnapshotOfItsOwn(t *testing.T) {
 	t.Parallel()
 	s := newSource(t)
 	p := documentsToS3(t, s)
 	p.run(t)
-	before := storedDocuments(t, p)
+	time.Sleep(1100 * time.Millisecond) // runs are told apart by the second they begin
 	p.run(t)
-	// On the next day there would be a second snapshot.
-	if len(objects(t, p.env["BLOB_URL"])) > 1 {
-		t.Skip("midnight passed between the two runs")
+
+	snapshots := map[string]map[string]bool{}
+	for key, content := range objects(t, p.env["BLOB_URL"]) {
+		_, rest, ok := strings.Cut(key, "/run=")
+		require.True(t, ok, key)
+		run, _, _ := strings.Cut(rest, "/")
+		if snapshots[run] == nil {
+			snapshots[run] = map[string]bool{}
+		}
+		for _, row := range parquetRows(t, content) {
+			id := row["Id"].(string)
+			assert.False(t, snapshots[run][id], "%s twice in run %s", id, run)
+			snapshots[run][id] = true
+		}
 	}
-	assert.Equal(t, before, storedDocuments(t, p))
+	require.Len(t, snapshots, 2)
+	for run, ids := range snapshots {
+		assert.Len(t, ids, len(documentIDs(t, s)), run)
+	}
 }
 
 func TestADocumentThatDoesNotFitItsColumnsIsPutAsideAndTheOthersArrive(t *testing.T) {
