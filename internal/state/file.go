@@ -105,11 +105,11 @@ func (f *File) Get(_ context.Context, key string) (Record, error) {
 
 // Put implements Store.
 func (f *File) Put(ctx context.Context, key string, value []byte, expected Version) (Version, error) {
-	release, err := f.Lease(ctx, "write "+key)
+	lease, err := f.Lease(ctx, "write "+key)
 	if err != nil {
 		return 0, err
 	}
-	defer release()
+	defer lease.Release()
 	current, err := f.Get(ctx, key)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return 0, err
@@ -156,7 +156,7 @@ func replace(path string, data []byte) error {
 }
 
 // Lease implements Store with a lock of the operating system.
-func (f *File) Lease(ctx context.Context, lease string) (func(), error) {
+func (f *File) Lease(ctx context.Context, lease string) (Lease, error) {
 	dir := filepath.Join(f.dir, "locks")
 	if err := os.MkdirAll(dir, directoryMode); err != nil {
 		return nil, fmt.Errorf("making the directory of locks: %w", err)
@@ -169,5 +169,21 @@ func (f *File) Lease(ctx context.Context, lease string) (func(), error) {
 	if !ok {
 		return nil, fmt.Errorf("waiting for the lock %s: %w", lock.Path(), context.Cause(ctx))
 	}
-	return func() { _ = lock.Unlock() }, nil
+	return newLocalLease(func() { _ = lock.Unlock() }), nil
+}
+
+// Now implements Store: processes of one machine share its clock.
+func (*File) Now(context.Context) (time.Time, error) { return time.Now(), nil }
+
+// Reserve implements Store.
+func (f *File) Reserve(context.Context, string, int) error { return nil }
+
+// SetAside implements Store.
+func (f *File) SetAside(_ context.Context, key string) (string, error) {
+	aside := f.path(key) + ".aside"
+	err := os.Rename(f.path(key), aside)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", ErrNotFound
+	}
+	return aside, err
 }

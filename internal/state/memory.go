@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // Memory is a Store that dies with the process, for the embedded sandbox and for
@@ -44,8 +46,25 @@ func (m *Memory) Put(_ context.Context, key string, value []byte, expected Versi
 	return expected + 1, nil
 }
 
+// Reserve implements Store: memory is not reserved.
+func (*Memory) Reserve(context.Context, string, int) error { return nil }
+
+// SetAside implements Store.
+func (m *Memory) SetAside(_ context.Context, key string) (string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, ok := m.records[key]
+	if !ok {
+		return "", ErrNotFound
+	}
+	aside := "aside/" + key
+	m.records[aside] = r
+	delete(m.records, key)
+	return m.String() + aside, nil
+}
+
 // Lease implements Store.
-func (m *Memory) Lease(ctx context.Context, name string) (func(), error) {
+func (m *Memory) Lease(ctx context.Context, name string) (Lease, error) {
 	m.mu.Lock()
 	free, ok := m.leases[name]
 	if !ok {
@@ -56,9 +75,30 @@ func (m *Memory) Lease(ctx context.Context, name string) (func(), error) {
 	m.mu.Unlock()
 	select {
 	case <-free:
-		return sync.OnceFunc(func() { free <- struct{}{} }), nil
+		return newLocalLease(func() { free <- struct{}{} }), nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	}
+}
+
+// Now implements Store.
+func (*Memory) Now(context.Context) (time.Time, error) { return time.Now(), nil }
+
+// localLease is a lease that lasts until it is released or the process ends.
+type localLease struct {
+	released atomic.Bool
+	free     func()
+}
+
+func newLocalLease(free func()) *localLease { return &localLease{free: free} }
+
+// Held implements Lease.
+func (l *localLease) Held(time.Duration) bool { return !l.released.Load() }
+
+// Release implements Lease.
+func (l *localLease) Release() {
+	if !l.released.Swap(true) {
+		l.free()
 	}
 }
 

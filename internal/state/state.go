@@ -1,5 +1,5 @@
 // Package state keeps the small records that must outlive a process: sign-in
-// tokens today, cursors, quotas and ledgers tomorrow.
+// tokens and quotas today, cursors and ledgers tomorrow.
 //
 // The contract of every Store:
 //
@@ -7,11 +7,15 @@
 //     reader finds the record before or the record after, never a mixture.
 //   - Put is a compare-and-set on the record's version: of two writers that read
 //     the same version one succeeds and the other gets ErrConflict. When Put has
-//     returned nil the record is durable.
+//     returned nil the record is as durable as the store can make it. When it has
+//     returned another error, the record may have been written all the same.
 //   - A damaged record is reported as ErrDamaged and stays where it is. It is never
-//     taken for a missing one, which would make a caller start from nothing.
+//     taken for a missing one, which would make a caller start from nothing. SetAside,
+//     on a person's request, is the only way past it.
 //   - A lease is held by one holder at a time across all processes that share the
-//     store, and is free again when its holder's process is gone.
+//     store, is free again by itself when its holder's process is gone, and is never
+//     taken from a live one that reaches the store.
+//   - Now is one clock for all processes that share the store.
 //
 // Stores may be used by many goroutines at once.
 package state
@@ -21,6 +25,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Errors that callers decide on.
@@ -50,12 +55,32 @@ type Store interface {
 	// Put writes value if the record's version still is expected (0: if there is no
 	// record) and returns the new version, else ErrConflict.
 	Put(ctx context.Context, key string, value []byte, expected Version) (Version, error)
-	// Lease waits until name is free, takes it, and returns the function that frees
-	// it. It gives up when ctx ends.
-	Lease(ctx context.Context, name string) (release func(), err error)
+	// Reserve sees to it that the next Put of that key does not fail for want of
+	// space, if its value has size bytes at most. It fails where there is no space, and
+	// does nothing where the store keeps none for others.
+	Reserve(ctx context.Context, key string, size int) error
+	// SetAside moves the record under key, damaged or not, to where no reader looks for
+	// it, and says where; ErrNotFound where there is none. Afterwards the key is free.
+	SetAside(ctx context.Context, key string) (where string, err error)
+	// Lease waits until name is free and takes it. It gives up when ctx ends, with an
+	// error that wraps the context's.
+	Lease(ctx context.Context, name string) (Lease, error)
+	// Now returns the time by the store's clock, which may be another than this
+	// machine's.
+	Now(ctx context.Context) (time.Time, error)
 	// String names the store for people, without secrets.
 	String() string
 	Close() error
+}
+
+// Lease is a lease that was taken. A store whose leases run out by time prolongs it in
+// the background until Release.
+type Lease interface {
+	// Held reports whether nobody else can have the lease within d from now: false
+	// after Release, and where it could not be prolonged for too long.
+	Held(d time.Duration) bool
+	// Release frees the lease. It may be called more than once.
+	Release()
 }
 
 // Open opens the store that a configuration names: "file:DIR" or "memory:". The

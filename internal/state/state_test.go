@@ -82,7 +82,7 @@ func TestOneOfTwoWritersOfAVersionWins(t *testing.T) {
 func TestALeaseHasOneHolder(t *testing.T) {
 	for name, s := range stores(t) {
 		t.Run(name, func(t *testing.T) {
-			release, err := s.Lease(t.Context(), "tokens")
+			lease, err := s.Lease(t.Context(), "tokens")
 			require.NoError(t, err)
 			ctx, cancel := context.WithTimeout(t.Context(), 80*time.Millisecond)
 			defer cancel()
@@ -90,10 +90,10 @@ func TestALeaseHasOneHolder(t *testing.T) {
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			_, err = s.Lease(t.Context(), "others")
 			require.NoError(t, err)
-			release()
+			lease.Release()
 			again, err := s.Lease(t.Context(), "tokens")
 			require.NoError(t, err)
-			again()
+			again.Release()
 		})
 	}
 }
@@ -194,7 +194,7 @@ func TestKilledWritersLeaveAWholeRecordAndNoLock(t *testing.T) {
 		assert.EqualValues(t, n, r.Version, "a version was written twice")
 		release, err := s.Lease(ctx, "write count")
 		require.NoError(t, err, "a killed process left its lock")
-		release()
+		lease.Release()
 		cancel()
 		last = n
 	}

@@ -229,11 +229,11 @@ func (s *Source) Close(ctx context.Context) error {
 const savePause = 200 * time.Millisecond
 
 func (s *Source) saveUnderLease(ctx context.Context) error {
-	release, err := s.cfg.Store.Lease(ctx, s.key)
+	lease, err := s.cfg.Store.Lease(ctx, s.key)
 	if err != nil {
 		return err
 	}
-	defer release()
+	defer lease.Release()
 	return s.save(ctx)
 }
 
@@ -261,11 +261,11 @@ const turnTime = time.Minute
 // takeTurn waits for the lease as long as the caller does, and then renews under a time
 // limit of its own.
 func (s *Source) takeTurn(ctx context.Context) (string, error) {
-	release, err := s.cfg.Store.Lease(ctx, s.key)
+	lease, err := s.cfg.Store.Lease(ctx, s.key)
 	if err != nil {
 		return "", fmt.Errorf("waiting for the sign-in in %s: %w", s.cfg.Store, err)
 	}
-	defer release()
+	defer lease.Release()
 	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), turnTime)
 	defer cancel()
 	return s.renew(own)
