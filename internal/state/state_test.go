@@ -192,7 +192,7 @@ func TestKilledWritersLeaveAWholeRecordAndNoLock(t *testing.T) {
 		require.NoError(t, err)
 		assert.GreaterOrEqual(t, n, confirmed, "a write that returned was lost")
 		assert.EqualValues(t, n, r.Version, "a version was written twice")
-		release, err := s.Lease(ctx, "write count")
+		lease, err := s.Lease(ctx, "write count")
 		require.NoError(t, err, "a killed process left its lock")
 		lease.Release()
 		cancel()
