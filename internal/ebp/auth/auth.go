@@ -1,31 +1,41 @@
-// Package auth keeps a sign-in alive. EBP gives access tokens of one hour and
-// refresh tokens of thirty days that work once (L72): whoever uses one and loses the
-// answer has lost the sign-in.
+// Package auth keeps a sign-in to EBP alive: OAuth 2.0 with an authorization code at
+// first, from a person, and refresh tokens from then on. An access token lasts an hour.
+// A refresh token lasts 30 days and works once: what it is exchanged for holds the next
+// one (L71). Whoever loses the newest must find the person with the password.
 //
-// The invariant, for one process: at every moment the newest refresh token that EBP
-// has handed out is in the state store, or it is in the memory of this process and
-// nothing else is done before it is in the store. A token is saved before the access
-// token that came with it is used.
+// What holds, whatever crashes and whoever else uses the same store:
 //
-// A renewal that has begun is therefore finished whoever stops waiting for it: it runs
-// under its own time limit, not under the caller's context. Before the exchange a note
-// of the attempt is written, which also finds out whether the store can be written
-// while the old token is still good.
+//   - One exchange at a time. A refresh token is exchanged under the store's lease of
+//     its sign-in, after reading the record again under that lease: what another
+//     goroutine, component or process has obtained meanwhile is used instead.
+//   - Intent first. Before the exchange the record says that it has begun, when and by
+//     whom; there is space reserved for its result. If either cannot be written no
+//     exchange is made, and the token stays good.
+//   - Result before use. The new tokens are in the store before the new access token is
+//     given to anybody. If they cannot be written they stay in memory, and are tried to
+//     be written again and again until Close, which says so if it did not succeed.
+//   - No answer, no conclusion. A token whose exchange had no answer is tried again: the
+//     server may not have taken it. Only invalid_grant makes it a refused one, which is
+//     recorded and never tried again.
+//   - The newest wins. Records carry a serial that grows with each sign-in and renewal.
+//     A store that comes back with an older record, or with none (it lost its memory, it
+//     was restored from a backup), is given the newer one that a process still holds. A
+//     sign-in by a person is newer than any renewal before it.
+//   - No call without hope. Once the sign-in is refused, or the client is, the
+//     authorization server is not asked again until the stored record changes, a new
+//     seed is configured or, for a client that was refused, some time has passed.
 //
-// All processes that share a store take turns under a lease, and look into the store
-// after taking it: what another has obtained meanwhile is used, not renewed again.
+// What cannot hold: a process that dies after the server has exchanged the token and
+// before the answer has arrived takes the newest token with it. The next start finds the
+// intent, tries the old token once, and if it is refused says what happened.
 package auth
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
 
@@ -35,11 +45,15 @@ import (
 	"github.com/benthos-ebp/benthos-ebp/internal/state"
 )
 
-// tokenPath is where tokens are had (L57).
-const tokenPath = "/connect/token"
+// Where things are at the authorization server (L55, L57).
+const (
+	authorizePath = "/connect/authorize"
+	tokenPath     = "/connect/token"
+)
 
-// renewBefore is how long before its end an access token is no longer used.
-const renewBefore = time.Minute
+// RefreshLifetime is how long a refresh token works if nobody renews it (L71). The
+// server does not say it with a token.
+const RefreshLifetime = 30 * 24 * time.Hour
 
 // Config describes a sign-in.
 type Config struct {
@@ -51,14 +65,61 @@ type Config struct {
 	Profile string
 	// Seed is a refresh token to begin with; see Source.
 	Seed string
+	// Scopes are what a person is asked to grant; renewals get the same.
+	Scopes []string
 	// Store keeps the tokens.
 	Store state.Store
 	// HTTP makes the token calls. It must not follow redirects.
 	HTTP *http.Client
 	// Redactor learns every token.
 	Redactor *redact.Redactor
+	// Log is told what a person should know. Nil is told nothing.
+	Log Log
 	// Now is the clock, time.Now if nil.
 	Now func() time.Time
+	// RefreshLifetime is how long a refresh token works, RefreshLifetime if zero.
+	RefreshLifetime time.Duration
+}
+
+// Log is where a source says what happens. No line holds a secret.
+type Log interface {
+	Infof(format string, args ...any)
+	Warnf(format string, args ...any)
+}
+
+type silent struct{}
+
+func (silent) Infof(string, ...any) {}
+func (silent) Warnf(string, ...any) {}
+
+// complete fills in what may be left out.
+func (cfg Config) complete() Config {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = silent{}
+	}
+	if cfg.RefreshLifetime <= 0 {
+		cfg.RefreshLifetime = RefreshLifetime
+	}
+	if cfg.Redactor == nil {
+		cfg.Redactor = &redact.Redactor{}
+	}
+	cfg.Redactor.AddStatic(cfg.ClientSecret, cfg.Seed)
+	return cfg
+}
+
+func (cfg Config) oauth(redirect string) oauth2.Config {
+	return oauth2.Config{
+		ClientID: cfg.ClientID, ClientSecret: cfg.ClientSecret, RedirectURL: redirect, Scopes: cfg.Scopes,
+		Endpoint: oauth2.Endpoint{
+			AuthURL:  cfg.URL.JoinPath(authorizePath).String(),
+			TokenURL: cfg.URL.JoinPath(tokenPath).String(),
+			// Client id and secret in the form body, as L64-69 shows it.
+			AuthStyle: oauth2.AuthStyleInParams,
+		},
+	}
 }
 
 // Error says that there is no usable sign-in.
@@ -71,6 +132,8 @@ type Error struct {
 	// such request: the settings are wrong.
 	Misdirected bool
 	Err         error
+
+	final bool // for as long as the stored record stays the same
 }
 
 func (e *Error) Error() string {
@@ -83,26 +146,14 @@ func (e *Error) Error() string {
 // Unwrap returns the reason.
 func (e *Error) Unwrap() error { return e.Err }
 
-// record is what the store holds for a client and profile.
-type record struct {
-	RefreshToken string    `json:"refresh_token"`
-	AccessToken  string    `json:"access_token"`
-	Expires      time.Time `json:"expires"`
-	Obtained     time.Time `json:"obtained"`
-	// Seed is the digest of the last configured refresh token that was used: a seed
-	// is used once, as long as it stays the same.
-	Seed string `json:"seed,omitempty"`
-	// Refused is true once EBP has refused RefreshToken.
-	Refused bool `json:"refused,omitempty"`
-	// Renewing is when an exchange of RefreshToken was begun whose outcome is not
-	// recorded yet.
-	Renewing time.Time `json:"renewing,omitzero"`
-	// RenewingSeed is the digest of the seed that was exchanged then, if it was one.
-	RenewingSeed string `json:"renewing_seed,omitempty"`
-}
-
 // Source gives access tokens. It may be used by many goroutines at once, and there is
 // at most one call to the authorization server at a time.
+//
+// The seed, a configured refresh token, is exchanged while the store holds no token, or
+// once the stored one was refused and the seed is one that was not exchanged before.
+//
+// Close must be called in the end: a source renews by itself, also while nobody asks for
+// a token, so that the sign-in does not die of idleness.
 type Source struct {
 	cfg   Config
 	oauth oauth2.Config
@@ -111,52 +162,39 @@ type Source struct {
 	turn    chan struct{} // one token: who holds it may touch what follows
 	current record
 	version state.Version
-	unsaved bool   // current is newer than the store
-	given   string // the access token last handed out
+	known   bool // current was once in the store, or should be
+	unsaved bool // current is newer than the store
+	failed  failure
+	told    time.Time // when a person was last warned that the sign-in is about to die
 
 	mu      sync.Mutex
 	access  string // what Token may give without asking anybody
 	expires time.Time
+	ahead   time.Time // from when on it is renewed while it is still given out
+	refused string    // the access token that the API did not take
+	status  Status
+	tending *time.Timer
+	closed  bool
 }
 
 // NewSource returns a source. It makes no call.
 func NewSource(cfg Config) *Source {
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
-	cfg.Redactor.Add(cfg.ClientSecret, cfg.Seed)
-	s := &Source{
-		cfg: cfg,
-		oauth: oauth2.Config{
-			ClientID: cfg.ClientID, ClientSecret: cfg.ClientSecret,
-			Endpoint: oauth2.Endpoint{
-				TokenURL: strings.TrimSuffix(cfg.URL.String(), "/") + tokenPath,
-				// Client id and secret in the form body, as L64-69 shows it.
-				AuthStyle: oauth2.AuthStyleInParams,
-			},
-		},
-		key:  Key(cfg.URL, cfg.ClientID, cfg.Profile),
-		turn: make(chan struct{}, 1),
-	}
+	cfg = cfg.complete()
+	s := &Source{cfg: cfg, oauth: cfg.oauth(""), key: Key(cfg.URL, cfg.ClientID, cfg.Profile), turn: make(chan struct{}, 1)}
+	s.status = Status{Profile: cfg.Profile, Store: cfg.Store.String()}
 	s.turn <- struct{}{}
 	return s
 }
 
-// Key is the name of a sign-in's record in the store.
-func Key(server *url.URL, clientID, profile string) string {
-	return "tokens/" + digest(server.String() + "\n" + clientID)[:16] + "/" + profile
-}
-
-func digest(s string) string {
-	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:])
-}
-
-// Token returns an access token that is good for at least a minute more. Its errors
-// are of type *Error, or the context's. A caller that stops waiting does not stop a
-// renewal that has begun.
+// Token returns an access token that is good for a while: a fifth of its life, or a
+// minute. Its errors are of type *Error, or the context's. A caller that stops waiting
+// does not stop a renewal that has begun.
 func (s *Source) Token(ctx context.Context) (string, error) {
-	if t := s.ready(); t != "" {
+	t, ahead := s.ready()
+	if t != "" {
+		if ahead {
+			s.renewAhead()
+		}
 		return t, nil
 	}
 	select {
@@ -164,7 +202,7 @@ func (s *Source) Token(ctx context.Context) (string, error) {
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
-	if t := s.ready(); t != "" {
+	if t, _ := s.ready(); t != "" {
 		s.turn <- struct{}{}
 		return t, nil // somebody renewed it while we waited
 	}
@@ -174,16 +212,33 @@ func (s *Source) Token(ctx context.Context) (string, error) {
 	}
 	done := make(chan result, 1)
 	go func() {
-		token, err := s.takeTurn(ctx)
+		token, err := s.takeTurn(ctx, s.needed)
 		s.turn <- struct{}{} // before the result: who has it may want the next turn
 		done <- result{token, err}
 	}()
 	select {
 	case r := <-done:
+		if r.err != nil {
+			if t := s.lastResort(r.err); t != "" {
+				return t, nil
+			}
+		}
 		return r.token, s.wrap(ctx, r.err)
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
+}
+
+// Renew exchanges the refresh token although the access token may still be good.
+func (s *Source) Renew(ctx context.Context) error {
+	select {
+	case <-s.turn:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	_, err := s.takeTurn(ctx, func(record) bool { return true })
+	s.turn <- struct{}{}
+	return s.wrap(ctx, err)
 }
 
 // wrap makes an error one of the types that Token promises.
@@ -201,10 +256,32 @@ func (s *Source) wrap(ctx context.Context, err error) error {
 	return &Error{Profile: s.cfg.Profile, Err: err}
 }
 
+// Refused implements transport.Tokens.
+func (s *Source) Refused(token string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.access == token {
+		s.refused, s.expires = token, time.Time{}
+	}
+}
+
+// Status returns what this process last knew of the sign-in. It asks nobody.
+func (s *Source) Status() Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.status
+}
+
 // Close returns when no renewal is under way and the newest token is saved, or when ctx
 // ends. Its error says that a token could not be saved and dies with the process: the
 // person has to sign in again.
 func (s *Source) Close(ctx context.Context) error {
+	s.mu.Lock()
+	s.closed = true
+	if s.tending != nil {
+		s.tending.Stop()
+	}
+	s.mu.Unlock()
 	select {
 	case <-s.turn:
 		defer func() { s.turn <- struct{}{} }()
@@ -225,270 +302,5 @@ func (s *Source) Close(ctx context.Context) error {
 	return nil
 }
 
-// savePause is how long Close waits between attempts to save.
+// savePause is how long to wait between attempts to save a token.
 const savePause = 200 * time.Millisecond
-
-func (s *Source) saveUnderLease(ctx context.Context) error {
-	lease, err := s.cfg.Store.Lease(ctx, s.key)
-	if err != nil {
-		return err
-	}
-	defer lease.Release()
-	return s.save(ctx)
-}
-
-func (s *Source) ready() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.cfg.Now().Before(s.expires.Add(-renewBefore)) {
-		return s.access
-	}
-	return ""
-}
-
-// Refused implements transport.Tokens.
-func (s *Source) Refused(token string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.access == token {
-		s.expires = time.Time{}
-	}
-}
-
-// turnTime bounds what is done once the lease is held, the token call included.
-const turnTime = time.Minute
-
-// takeTurn waits for the lease as long as the caller does, and then renews under a time
-// limit of its own.
-func (s *Source) takeTurn(ctx context.Context) (string, error) {
-	lease, err := s.cfg.Store.Lease(ctx, s.key)
-	if err != nil {
-		return "", fmt.Errorf("waiting for the sign-in in %s: %w", s.cfg.Store, err)
-	}
-	defer lease.Release()
-	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), turnTime)
-	defer cancel()
-	return s.renew(own)
-}
-
-func (s *Source) renew(ctx context.Context) (string, error) {
-	if err := s.save(ctx); err != nil { // from a time when the store could not be written
-		return "", err
-	}
-	for tries := 1; ; tries++ {
-		if err := s.load(ctx); err != nil {
-			return "", err
-		}
-		if s.current.AccessToken != s.given && s.usable() {
-			return s.publish(), nil // another process renewed it, or we did and could not save it
-		}
-		refresh, seed, err := s.choose()
-		if err != nil {
-			return "", err
-		}
-		token, err := s.exchange(ctx, refresh, seed)
-		switch {
-		case errors.Is(err, errGrantRefused) && s.seedUntried():
-			// The stored token is dead, but a new one is configured.
-		case errors.Is(err, errOvertaken) && tries < mostTries:
-			// Somebody has signed in meanwhile.
-		default:
-			return token, err
-		}
-	}
-}
-
-// mostTries bounds how often a renewal begins anew because somebody else wrote.
-const mostTries = 3
-
-// errOvertaken is wrapped where a renewal has not begun because the record changed.
-var errOvertaken = errors.New("the sign-in was changed by somebody else")
-
-// errGrantRefused is wrapped where EBP refused the refresh token itself.
-var errGrantRefused = errors.New("the refresh token is used, expired or withdrawn; sign in again")
-
-func (s *Source) seedUntried() bool {
-	return s.cfg.Seed != "" && digest(s.cfg.Seed) != s.current.Seed
-}
-
-// usable reports whether the stored access token can be used and was not refused.
-func (s *Source) usable() bool {
-	return s.current.AccessToken != "" && s.cfg.Now().Before(s.current.Expires.Add(-renewBefore))
-}
-
-func (s *Source) publish() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.access, s.expires = s.current.AccessToken, s.current.Expires
-	s.given = s.access
-	return s.access
-}
-
-func (s *Source) load(ctx context.Context) error {
-	r, err := s.cfg.Store.Get(ctx, s.key)
-	if errors.Is(err, state.ErrNotFound) {
-		s.current, s.version = record{}, 0
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("reading the sign-in from %s: %w", s.cfg.Store, err)
-	}
-	var stored record
-	if err := json.Unmarshal(r.Value, &stored); err != nil {
-		return fmt.Errorf("reading the sign-in from %s: %w", s.cfg.Store, state.ErrDamaged)
-	}
-	s.cfg.Redactor.Add(stored.RefreshToken, stored.AccessToken)
-	s.current, s.version = stored, r.Version
-	return nil
-}
-
-// save writes current if it is newer than the store. Where somebody else has written
-// meanwhile, the newer of the two records stays.
-func (s *Source) save(ctx context.Context) error {
-	if !s.unsaved {
-		return nil
-	}
-	err := s.put(ctx)
-	if !errors.Is(err, state.ErrConflict) {
-		return err
-	}
-	ours := s.current
-	if err := s.load(ctx); err != nil {
-		return err
-	}
-	if s.current.RefreshToken == ours.RefreshToken && s.current.Refused == ours.Refused && s.current.Renewing.IsZero() {
-		s.unsaved = false // it was written after all; only the news of it was lost
-		return nil
-	}
-	if !s.current.Refused && s.current.Obtained.After(ours.Obtained) {
-		s.unsaved = false // somebody has signed in since
-		return nil
-	}
-	s.current = ours
-	return s.put(ctx)
-}
-
-func (s *Source) put(ctx context.Context) error {
-	value, err := json.Marshal(s.current)
-	if err != nil {
-		return fmt.Errorf("encoding the sign-in: %w", err)
-	}
-	v, err := s.cfg.Store.Put(ctx, s.key, value, s.version)
-	if err != nil {
-		return fmt.Errorf("saving the sign-in in %s: %w", s.cfg.Store, err)
-	}
-	s.version, s.unsaved = v, false
-	return nil
-}
-
-// choose returns the refresh token to use and, if it is the configured one, its
-// digest. The stored one goes first; the seed is for when there is none, or when the
-// stored one was refused and the seed is one that has not been tried.
-func (s *Source) choose() (refresh, seed string, err error) {
-	if s.current.RefreshToken != "" && !s.current.Refused {
-		return s.current.RefreshToken, "", nil
-	}
-	if s.cfg.Seed == "" {
-		if s.current.Refused {
-			return "", "", s.refused("its refresh token was refused; sign in again, or set oauth2.refresh_token to a new one")
-		}
-		return "", "", s.refused("there is no refresh token; set oauth2.refresh_token or $EBP_REFRESH_TOKEN to one from signing in")
-	}
-	if s.seedUntried() {
-		return s.cfg.Seed, digest(s.cfg.Seed), nil
-	}
-	return "", "", s.refused("oauth2.refresh_token was used before and works once; sign in again and set the new one")
-}
-
-func (s *Source) refused(why string) error {
-	return &Error{Profile: s.cfg.Profile, Refused: true, Err: errors.New(why)}
-}
-
-// exchange trades a refresh token for new ones, and saves them before use.
-func (s *Source) exchange(ctx context.Context, refresh, seed string) (string, error) {
-	interrupted := s.current.Renewing
-	if seed != s.current.RenewingSeed {
-		interrupted = time.Time{} // that was about another token
-	}
-	s.current.Renewing, s.current.RenewingSeed = s.cfg.Now(), seed
-	// Without merging: where somebody has signed in meanwhile, it is their token that
-	// counts, and the one at hand stays unused.
-	if err := s.put(ctx); errors.Is(err, state.ErrConflict) {
-		return "", errOvertaken
-	} else if err != nil {
-		return "", err
-	}
-	ctx = context.WithValue(ctx, oauth2.HTTPClient, s.cfg.HTTP)
-	t, err := s.oauth.TokenSource(ctx, &oauth2.Token{RefreshToken: refresh}).Token()
-	if err != nil {
-		return "", s.exchangeFailed(ctx, err, seed, interrupted)
-	}
-	s.cfg.Redactor.Add(t.AccessToken, t.RefreshToken)
-	now := s.cfg.Now()
-	next := record{RefreshToken: t.RefreshToken, AccessToken: t.AccessToken, Obtained: now, Expires: t.Expiry, Seed: s.current.Seed}
-	if t.ExpiresIn > 0 {
-		// Measured by our own clock, whichever it is.
-		next.Expires = now.Add(time.Duration(t.ExpiresIn) * time.Second)
-	}
-	if next.Expires.IsZero() {
-		next.Expires = now.Add(time.Hour) // L72
-	}
-	if seed != "" {
-		next.Seed = seed
-	}
-	s.current, s.unsaved = next, true
-	// Saving has time of its own: the exchange may have used up the turn's.
-	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), turnTime)
-	defer cancel()
-	if err := s.save(own); err != nil {
-		return "", err
-	}
-	return s.publish(), nil
-}
-
-// exchangeFailed tells a refusal, which is remembered, from an error that passes.
-// interrupted is when an earlier exchange of the same token was begun and never ended.
-func (s *Source) exchangeFailed(ctx context.Context, err error, seed string, interrupted time.Time) error {
-	var answer *oauth2.RetrieveError
-	if !errors.As(err, &answer) {
-		return errors.New(s.cfg.Redactor.String(err.Error()))
-	}
-	said := answer.ErrorCode
-	if answer.ErrorDescription != "" {
-		said += ": " + answer.ErrorDescription
-	}
-	if said == "" {
-		said = "no reason given"
-	}
-	said = s.cfg.Redactor.String(fmt.Sprintf("%s answered %d (%s)", s.cfg.URL.Host, answer.Response.StatusCode, said))
-	switch answer.ErrorCode {
-	case "invalid_grant":
-		s.current.Refused, s.current.Renewing, s.current.RenewingSeed = true, time.Time{}, ""
-		if seed != "" {
-			s.current.Seed = seed
-		}
-		s.unsaved = true
-		if err := s.save(ctx); err != nil {
-			return err
-		}
-		if !interrupted.IsZero() {
-			said += fmt.Sprintf("; a renewal begun at %s ended before its answer could be saved, and had used the token up", interrupted.Format(time.RFC3339))
-		}
-		return &Error{Profile: s.cfg.Profile, Refused: true, Err: fmt.Errorf("%s: %w", said, errGrantRefused)}
-	case "invalid_client", "unauthorized_client":
-		s.noteUnused(ctx, interrupted)
-		return s.refused(said + ": check oauth2.client_id and oauth2.client_secret")
-	}
-	status := answer.Response.StatusCode
-	if status >= 300 && status < 500 && status != http.StatusRequestTimeout && status != http.StatusTooManyRequests {
-		return &Error{Profile: s.cfg.Profile, Misdirected: true, Err: errors.New(said + ": check oauth2.url")}
-	}
-	return errors.New(said)
-}
-
-// noteUnused takes the note of an attempt back that certainly used no token. It does
-// not matter if that fails.
-func (s *Source) noteUnused(ctx context.Context, interrupted time.Time) {
-	s.current.Renewing = interrupted
-	_ = s.put(ctx)
-}

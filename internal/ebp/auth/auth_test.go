@@ -113,10 +113,11 @@ func TestARotatedTokenIsSavedBeforeItsAccessTokenIsUsed(t *testing.T) {
 
 func TestTheSeedIsUsedOnceAndTheStoredTokenAfterwards(t *testing.T) {
 	s := newServer(t)
-	s.lifetime = 1 // every token needs renewing at once
 	store := state.NewFile(t.TempDir())
-	for range 5 {
-		_, err := s.source(t, store).Token(t.Context())
+	for hours := range 5 { // every token needs renewing
+		_, err := s.source(t, store, func(c *Config) {
+			c.Now = func() time.Time { return time.Now().Add(time.Duration(hours) * time.Hour) }
+		}).Token(t.Context())
 		require.NoError(t, err)
 	}
 	assert.Zero(t, s.replays)
