@@ -23,6 +23,10 @@ const (
 	flagLatency = "latency"
 	flagEnv     = "env"
 
+	flagTokenLifetime        = "token-lifetime"
+	flagRefreshTokenLifetime = "refresh-token-lifetime"
+	flagSandboxRedirect      = "redirect-uri"
+
 	defaultSandboxListen = "127.0.0.1:8080"
 )
 
@@ -32,9 +36,10 @@ func sandboxCommand() *ucli.Command {
 		Name:  "sandbox",
 		Usage: "Serve a local EBP with data to try pipelines on",
 		Description: `
-Serves a local EBP until it is interrupted: its authorization server, its APIs
-with their limits, and French data drawn from a seed. It prints the environment
-variables with which pipelines reach it.
+Serves a local EBP until it is interrupted: its authorization server with a
+sign-in page that takes any password, its APIs with their limits, and French
+data drawn from a seed. It prints the environment variables with which
+pipelines reach it.
 
   {{.BinaryName}} sandbox --rows 5000 --rate 0
 
@@ -50,6 +55,9 @@ To set the variables in a shell and leave the sandbox running behind it:
 			&ucli.IntFlag{Name: flagPerDay, Value: defaults.PerDay, Usage: "calls per day a subscription may make, 0 for no limit"},
 			&ucli.IntFlag{Name: flagFolders, Value: defaults.Folders, Usage: "how many dossiers there are"},
 			&ucli.DurationFlag{Name: flagLatency, Value: defaults.Latency, Usage: "how long each answer is held back"},
+			&ucli.DurationFlag{Name: flagTokenLifetime, Value: defaults.AccessTokenLifetime, Usage: "how long an access token is valid"},
+			&ucli.DurationFlag{Name: flagRefreshTokenLifetime, Value: defaults.RefreshTokenLifetime, Usage: "how long a refresh token is valid"},
+			&ucli.StringSliceFlag{Name: flagSandboxRedirect, Value: ucli.NewStringSlice(defaults.RedirectURIs...), Usage: "an address to which the sign-in page may lead back; may be given several times"},
 			&ucli.BoolFlag{Name: flagEnv, Usage: "print nothing but the variables"},
 		},
 		Action: func(c *ucli.Context) error {
@@ -72,6 +80,9 @@ func sandboxOptions(c *ucli.Context) sandbox.Options {
 	o.PerDay = c.Int(flagPerDay)
 	o.Folders = c.Int(flagFolders)
 	o.Latency = c.Duration(flagLatency)
+	o.AccessTokenLifetime = c.Duration(flagTokenLifetime)
+	o.RefreshTokenLifetime = c.Duration(flagRefreshTokenLifetime)
+	o.RedirectURIs = c.StringSlice(flagSandboxRedirect)
 	return o
 }
 

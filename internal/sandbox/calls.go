@@ -20,10 +20,12 @@ type Call struct {
 }
 
 // Fault replaces or disturbs one answer. The fields combine: Delay applies to
-// all of them; of the others the first that is set counts, in the order below.
+// all of them, and DelayAfter to all but DropBefore; of the others the first
+// that is set counts, in the order below.
 type Fault struct {
 	Delay      time.Duration // wait before doing anything
 	DropBefore bool          // close the connection without doing anything
+	DelayAfter time.Duration // wait between the effect and the answer; the effect stays when the client leaves meanwhile
 	DropAfter  bool          // do the effect, then close without answering
 	Truncate   bool          // announce the whole body, send half of it, close
 	Status     int           // answer with this status, Header and Body instead; nothing is done or counted
@@ -84,8 +86,10 @@ func (s *Server) TokenCalls() int {
 	return s.log.token
 }
 
-// ResetCalls forgets the calls seen and sets the counts to zero. Quotas stay.
+// ResetCalls forgets the calls seen, those of the token endpoint too, and sets
+// the counts to zero. Quotas and tokens stay.
 func (s *Server) ResetCalls() {
+	s.tokenLog.reset()
 	s.log.mu.Lock()
 	defer s.log.mu.Unlock()
 	s.log.ring, s.log.next, s.log.total, s.log.token = nil, 0, 0, 0

@@ -116,7 +116,7 @@ func (s *Server) checkBearer(r *http.Request) apiError {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	reason := "Aucun jeton d'accès dans la requête"
 	if strings.EqualFold(scheme, "Bearer") && token != "" {
-		if reason = s.tokens.check(token, s.options.Now()); reason == "" {
+		if reason = s.tokens.mint.check(token, s.options.Now()); reason == "" {
 			return nil
 		}
 	}

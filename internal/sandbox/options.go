@@ -33,9 +33,19 @@ type Options struct {
 	Folders int
 	// Latency is added to each API answer.
 	Latency time.Duration
-	// AccessTokenLifetime is how long an access token is valid. 0 means one
-	// hour (L71).
+	// AccessTokenLifetime is how long an access token is valid, up to a second
+	// longer: its expiry is a whole second. 0 means one hour (L71).
 	AccessTokenLifetime time.Duration
+	// RefreshTokenLifetime is how long a refresh token is valid. 0 means 30
+	// days (L71).
+	RefreshTokenLifetime time.Duration
+	// CodeLifetime is how long an authorization code is valid. 0 means five
+	// minutes (L71).
+	CodeLifetime time.Duration
+	// RedirectURIs are the addresses to which the sign-in page may send a
+	// browser back: they must be the client's to the letter, but for a slash
+	// at the end. Empty means "http://localhost:3333" alone (L52).
+	RedirectURIs []string
 	// Listen is the address to listen on. Empty means "127.0.0.1:0".
 	Listen string
 	// Credentials are the credentials to accept; each empty field gets a
@@ -75,6 +85,15 @@ func (o Options) withDefaults() Options {
 	if o.AccessTokenLifetime == 0 {
 		o.AccessTokenLifetime = time.Hour
 	}
+	if o.RefreshTokenLifetime == 0 {
+		o.RefreshTokenLifetime = 30 * 24 * time.Hour
+	}
+	if o.CodeLifetime == 0 {
+		o.CodeLifetime = 5 * time.Minute
+	}
+	if len(o.RedirectURIs) == 0 {
+		o.RedirectURIs = []string{"http://localhost:3333"}
+	}
 	if o.Listen == "" {
 		o.Listen = "127.0.0.1:0"
 	}
@@ -102,21 +121,30 @@ func (o Options) check() error {
 		return errors.New("sandbox: max_limit must be at least 1")
 	case o.Folders < 1 || o.Folders > len(gescomFolders):
 		return fmt.Errorf("sandbox: folders must be between 1 and %d", len(gescomFolders))
-	case o.Latency < 0 || o.AccessTokenLifetime < 0:
-		return errors.New("sandbox: latency and token_lifetime must not be negative")
+	case o.Latency < 0 || o.AccessTokenLifetime < 0 || o.RefreshTokenLifetime < 0 || o.CodeLifetime < 0:
+		return errors.New("sandbox: latency, token_lifetime, refresh_token_lifetime and code_lifetime must not be negative")
+	}
+	for _, one := range o.RedirectURIs {
+		u, err := url.Parse(one)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || strings.Contains(one, "#") {
+			return errors.New("sandbox: redirect_uri must be a whole http or https address, without a password or #, such as http://localhost:3333")
+		}
 	}
 	return nil
 }
 
 // urlParameters are the parameters ParseURL knows.
 var urlParameters = map[string]func(*Options, string) error{
-	"rows":           func(o *Options, v string) error { return parseInt(&o.Rows, v) },
-	"folders":        func(o *Options, v string) error { return parseInt(&o.Folders, v) },
-	"per_day":        func(o *Options, v string) error { return parseInt(&o.PerDay, v) },
-	"max_limit":      func(o *Options, v string) error { return parseInt(&o.MaxLimit, v) },
-	"latency":        func(o *Options, v string) error { return parseDuration(&o.Latency, v) },
-	"token_lifetime": func(o *Options, v string) error { return parseDuration(&o.AccessTokenLifetime, v) },
-	"listen":         func(o *Options, v string) error { o.Listen = v; return nil },
+	"rows":                   func(o *Options, v string) error { return parseInt(&o.Rows, v) },
+	"folders":                func(o *Options, v string) error { return parseInt(&o.Folders, v) },
+	"per_day":                func(o *Options, v string) error { return parseInt(&o.PerDay, v) },
+	"max_limit":              func(o *Options, v string) error { return parseInt(&o.MaxLimit, v) },
+	"latency":                func(o *Options, v string) error { return parseDuration(&o.Latency, v) },
+	"token_lifetime":         func(o *Options, v string) error { return parseDuration(&o.AccessTokenLifetime, v) },
+	"refresh_token_lifetime": func(o *Options, v string) error { return parseDuration(&o.RefreshTokenLifetime, v) },
+	"code_lifetime":          func(o *Options, v string) error { return parseDuration(&o.CodeLifetime, v) },
+	"redirect_uri":           func(o *Options, v string) error { o.RedirectURIs = []string{v}; return nil },
+	"listen":                 func(o *Options, v string) error { o.Listen = v; return nil },
 	"seed": func(o *Options, v string) (err error) {
 		o.Seed, err = strconv.ParseInt(v, 10, 64)
 		return err
@@ -138,10 +166,10 @@ func parseDuration(p *time.Duration, v string) (err error) {
 }
 
 // ParseURL reads "sandbox:" and "sandbox:?rows=5000&seed=7&rate=0". The
-// parameters are folders, latency, listen, max_limit, per_day, rate (calls
-// per second), rows, seed and token_lifetime; what is not given has the value
-// of DefaultOptions. An unknown or malformed parameter is an error that names
-// the known ones.
+// parameters are code_lifetime, folders, latency, listen, max_limit, per_day,
+// rate (calls per second), redirect_uri, refresh_token_lifetime, rows, seed
+// and token_lifetime; what is not given has the value of DefaultOptions. An
+// unknown or malformed parameter is an error that names the known ones.
 func ParseURL(raw string) (Options, error) {
 	o := DefaultOptions()
 	rest, ok := strings.CutPrefix(raw, "sandbox:")

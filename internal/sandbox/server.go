@@ -14,13 +14,15 @@ import (
 
 // Server is a running sandbox. Its methods may be called from any goroutine.
 type Server struct {
-	options Options
-	store   *storage
-	folders []*folder
-	routes  map[string][]*route // by product
-	gate    *gate
-	tokens  *tokenBook
-	log     callLog
+	options  Options
+	store    *storage
+	folders  []*folder
+	routes   map[string][]*route // by product
+	gate     *gate
+	tokens   *tokenBook
+	log      callLog
+	tokenLog tokenLog
+	sessions *sessions
 
 	faultMu sync.RWMutex
 	fault   func(Call) *Fault
@@ -43,7 +45,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: opening the embedded database: %w", err)
 	}
-	s := &Server{options: o, store: store, gate: newGate(o), tokens: newTokenBook(o)}
+	s := &Server{options: o, store: store, gate: newGate(o), tokens: newTokenBook(o), sessions: newSessions()}
 	s.folders = makeFolders(o)
 	s.routes = makeRoutes()
 	return s, nil
@@ -113,15 +115,21 @@ type answer struct {
 	records     int
 }
 
-// serve answers one request of the API or of the token endpoint.
+// serve answers one request: of the API, of the token endpoint, or of the
+// pages of the authorization server.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.active.Add(1)
 	defer s.active.Add(-1)
+	if s.servePages(w, r) || s.serveDiscovery(w, r) || s.serveInspection(w, r) {
+		return
+	}
 	c := Call{Time: s.options.Now(), Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.RawQuery}
 	var rt *route
 	var captured []string
+	var token *tokenCall
 	if c.Path == "/connect/token" {
 		c.Operation = tokenOperation
+		token = s.readTokenCall(r)
 	} else if rt, captured = s.match(r.Method, c.Path); rt != nil {
 		c.Operation = rt.name
 	}
@@ -134,37 +142,59 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if f == nil {
 		f = &Fault{}
 	}
-	wait := f.Delay
-	if c.Operation != tokenOperation {
-		wait += s.options.Latency
+	delay := f.Delay
+	if token == nil {
+		delay += s.options.Latency
 	}
-	if wait > 0 {
-		select {
-		case <-time.After(wait):
-		case <-r.Context().Done():
-			s.log.add(c)
-			panic(http.ErrAbortHandler)
-		}
+	gone := !wait(r.Context(), delay)
+	if (gone || f.DropBefore) && token != nil {
+		s.logToken(token, TokenDropped)
+	}
+	if gone || f.DropBefore {
+		s.log.add(c)
+		panic(http.ErrAbortHandler)
 	}
 	var a answer
 	switch {
-	case f.DropBefore:
-		s.log.add(c)
-		panic(http.ErrAbortHandler)
 	case !f.DropAfter && !f.Truncate && f.Status != 0:
 		a = answer{status: f.Status, body: f.Body}
-	case c.Operation == tokenOperation:
-		a = s.serveToken(r)
+		if token != nil {
+			s.logToken(token, TokenFault)
+		}
+	case token != nil:
+		a = s.serveToken(token)
 	default:
 		a = s.process(req)
 	}
-	if f.DropAfter {
+	if !wait(r.Context(), f.DelayAfter) || f.DropAfter {
 		s.log.add(c)
 		panic(http.ErrAbortHandler)
 	}
 	c.Status, c.Bytes, c.Records = a.status, len(a.body), a.records
 	s.log.add(c)
-	write(w, a, f)
+	if token == nil {
+		write(w, a, f)
+		return
+	}
+	s.tokenLog.answering(token.logged, func() bool {
+		there := r.Context().Err() == nil
+		write(w, a, f)
+		// Only a flush tells whether the connection took it.
+		return http.NewResponseController(w).Flush() == nil && there
+	})
+}
+
+// wait reports whether the client is still there after a time.
+func wait(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // write sends an answer, or half of it.
