@@ -10,5 +10,6 @@ import (
 	// Each import registers what its package holds.
 	_ "github.com/benthos-ebp/benthos-ebp/plugins/input_ebp"
 	_ "github.com/benthos-ebp/benthos-ebp/plugins/output_blob"
+	_ "github.com/benthos-ebp/benthos-ebp/plugins/rate_limit_ebp"
 	_ "github.com/benthos-ebp/benthos-ebp/plugins/sandbox"
 )

@@ -15,7 +15,8 @@ import (
 // logged as the component's own.
 type Client struct {
 	*ebp.Client
-	observer transport.Observer
+	shared   *shared
+	observer *observer
 	pacer    transport.Pacer
 	release  func() error
 }
@@ -28,11 +29,11 @@ func (c *Config) Open(mgr *service.Resources) (*Client, error) {
 	if c.RateLimit != "" && !mgr.HasRateLimit(c.RateLimit) {
 		return nil, fmt.Errorf("%s: there is no rate limit resource %q", FieldRateLimit, c.RateLimit)
 	}
-	shared, release, err := acquire(c.settings)
+	shared, release, err := acquire(c.settings, mgr.Logger())
 	if err != nil {
 		return nil, err
 	}
-	client := &Client{Client: shared, observer: newObserver(mgr), release: release}
+	client := &Client{Client: shared.client, shared: shared, observer: newObserver(mgr, shared), release: release}
 	if c.RateLimit != "" {
 		client.pacer = &resourcePacer{mgr: mgr, label: c.RateLimit}
 	}
@@ -47,6 +48,16 @@ func (c *Config) IsSandbox() bool { return isEmbedded(c.URL) }
 func (c *Client) Do(ctx context.Context, r ebp.Request) (*ebp.Answer, error) {
 	r.Observer, r.Pacer = c.observer, c.pacer
 	return c.Client.Do(ctx, r)
+}
+
+// SignedIn does as ebp.Client does, and warns once of a state that forgets.
+func (c *Client) SignedIn(ctx context.Context) error {
+	if err := c.Client.SignedIn(ctx); err != nil {
+		return err
+	}
+	c.shared.warnOfForgetfulState(ctx)
+	c.observer.noteSignIn()
+	return nil
 }
 
 // Close gives the client back. Its last user waits until the newest token is saved; an

@@ -146,11 +146,24 @@ func TestComponentsWithOneSignInShareOneClient(t *testing.T) {
 	}))
 }
 
+var stateDirs sync.Map
+
+// stateOf returns the one state directory of a test: a subscription's calls are counted
+// in one state.
+func stateOf(t *testing.T) string {
+	dir, ok := stateDirs.Load(t)
+	if !ok {
+		dir = t.TempDir()
+		stateDirs.Store(t, dir)
+	}
+	return dir.(string)
+}
+
 // config writes a connection to a sandbox, and what is added to it.
 func config(t *testing.T, s *sandbox.Server, url, more string) string {
 	c := s.Credentials()
 	return fmt.Sprintf("{url: '%s', subscription_key: %s, state: 'file:%s', oauth2: {url: '%s', client_id: %s, client_secret: %s, refresh_token: %s}, %s}",
-		url, c.SubscriptionKey, t.TempDir(), s.LoginURL(), c.ClientID, c.ClientSecret, s.NewRefreshToken(), more)
+		url, c.SubscriptionKey, stateOf(t), s.LoginURL(), c.ClientID, c.ClientSecret, s.NewRefreshToken(), more)
 }
 
 func opened(t *testing.T, yaml string) (*Client, error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
@@ -20,12 +21,15 @@ const (
 	FieldClientID        = "client_id"
 	FieldClientSecret    = "client_secret"
 	FieldRefreshToken    = "refresh_token"
+	FieldScopes          = "scopes"
 	FieldProfile         = "profile"
 	FieldState           = "state"
 	FieldCalls           = "calls"
 	FieldPerSecond       = "per_second"
 	FieldPerMinute       = "per_minute"
+	FieldPerDay          = "per_day"
 	FieldWhenExhausted   = "when_exhausted"
+	FieldAccount         = "account"
 	FieldRateLimit       = "rate_limit"
 	FieldHTTP            = "http"
 	FieldTimeout         = "timeout"
@@ -57,6 +61,17 @@ const (
 	DefaultURL      = "https://api-developpeurs.ebp.com"
 	DefaultLoginURL = "https://api-login.ebp.com"
 )
+
+// DefaultScopes are what a sign-in asks for (L53).
+var DefaultScopes = []string{"openid", "profile", "offline_access"}
+
+func toAny(list []string) []any {
+	out := make([]any, len(list))
+	for i, s := range list {
+		out[i] = s
+	}
+	return out
+}
 
 const (
 	whenExhaustedWait  = "wait"
@@ -109,14 +124,20 @@ func Fields() []*service.ConfigField {
 			service.NewStringField(FieldRefreshToken).
 				Description("A refresh token to begin with. Empty: `$EBP_REFRESH_TOKEN`. It works once: its successors are kept in `state`, and it is used again only when it is a new one and the one in `state` is missing or was refused.").
 				Default("").Secret(),
-		).Description("The sign-in.").Advanced(),
+			service.NewStringListField(FieldScopes).
+				Description("What `benthos-ebp login` asks EBP for. Without `offline_access` there is no refresh token.").
+				Default(toAny(DefaultScopes)).
+				LintRule(`root = if !this.contains("offline_access") { [ "without offline_access EBP gives no refresh token, and the sign-in ends after an hour" ] }`),
+		).Description("The sign-in. `benthos-ebp login` makes it.").Advanced(),
 		service.NewStringField(FieldProfile).
 			Description("The name under which the tokens of this sign-in are kept. Two profiles are two sign-ins.").
 			Default("default").Advanced(),
 		service.NewStringField(FieldState).
-			Description("Where tokens are kept: `file:DIR`, a directory on a local disk. Empty: `$EBP_STATE`, else `file:` and the directory `benthos-ebp` in the user's state directory (`$XDG_STATE_HOME`, `~/.local/state`). Tokens of `sandbox:` end with it and stay in memory, whatever is set here.").
+			Description("Where tokens and the count of the day's calls are kept: `file:DIR`, a directory on a local disk; `redis://`, `rediss://` or `postgres://`, for several machines. Whoever reads it can act for the person who signed in. Empty: `$EBP_STATE`, else `file:` and the directory `benthos-ebp` in the user's state directory (`$XDG_STATE_HOME`, `~/.local/state`). Tokens of `sandbox:` end with it and stay in memory, whatever is set here.").
 			Example("file:/var/lib/benthos-ebp").
-			Default("").Advanced(),
+			Example("rediss://user:${REDIS_PASSWORD}@redis.example:6379/0").
+			Example("postgres://user:${PGPASSWORD}@db.example:5432/etl").
+			Default("").Secret().Advanced(),
 		service.NewObjectField(FieldCalls,
 			service.NewFloatField(FieldPerSecond).
 				Description("Calls per second, evenly spaced; 0 for no limit. EBP allows one.").
@@ -124,12 +145,18 @@ func Fields() []*service.ConfigField {
 			service.NewIntField(FieldPerMinute).
 				Description("Calls in any 60 seconds; 0 for no limit.").
 				Default(0).LintRule(lintLess(0, "calls per minute cannot be negative; 0 means no limit")),
+			service.NewIntField(FieldPerDay).
+				Description("Calls per day; 0 for no limit. EBP allows 10,000. The day turns at midnight UTC until EBP says otherwise.").
+				Default(10000).LintRule(lintLess(0, "calls per day cannot be negative; 0 means no limit")),
 			service.NewStringAnnotatedEnumField(FieldWhenExhausted, map[string]string{
 				whenExhaustedWait:  "Wait for the next day's calls.",
 				whenExhaustedError: "Fail.",
-			}).Description("What to do when EBP says that the calls of the day are used up.").
+			}).Description("What to do when the calls of the day are used up, by our count or as EBP says.").
 				Default(whenExhaustedWait),
-		).Description("The pace of calls, shared by all components of this process with the same `url` and `subscription_key`, whichever `profile` they sign in with.").Advanced(),
+			service.NewStringField(FieldAccount).
+				Description("The name under which calls are counted. Empty: a digest of `subscription_key`. EBP counts the primary and the secondary key of one subscription together: where both are in use, give both the same name.").
+				Default(""),
+		).Description("The pace of calls, and their count. All components and processes with the same `url`, `state` and `account` share them, whichever `profile` they sign in with.").Advanced(),
 		service.NewStringField(FieldRateLimit).
 			Description("The label of a rate limit resource to consult before each call as well.").
 			Default("").Advanced(),
@@ -176,10 +203,13 @@ func FromParsed(conf *service.ParsedConfig) (*Config, error) {
 	c.ClientID = r.text(EnvClientID, "", FieldOAuth2, FieldClientID)
 	c.ClientSecret = r.text(EnvClientSecret, "", FieldOAuth2, FieldClientSecret)
 	c.RefreshToken = r.text(EnvRefreshToken, "", FieldOAuth2, FieldRefreshToken)
+	c.Scopes = strings.Join(read(&r, conf.FieldStringList, []string{FieldOAuth2, FieldScopes}), " ")
 	c.Profile = r.text("", "default", FieldProfile)
 	c.State = r.text(EnvState, "", FieldState)
 	c.PerSecond = r.float(FieldCalls, FieldPerSecond)
 	c.PerMinute = r.int(FieldCalls, FieldPerMinute)
+	c.PerDay = r.int(FieldCalls, FieldPerDay)
+	c.Account = r.text("", "", FieldCalls, FieldAccount)
 	c.WaitForQuota = r.text("", whenExhaustedWait, FieldCalls, FieldWhenExhausted) == whenExhaustedWait
 	c.RateLimit = r.text("", "", FieldRateLimit)
 	c.Timeout = r.duration(FieldHTTP, FieldTimeout)
@@ -208,7 +238,7 @@ func FromParsed(conf *service.ParsedConfig) (*Config, error) {
 		return nil, fmt.Errorf("%s %q is not a time zone such as Europe/Paris: %w", FieldTimeZone, zone, err)
 	}
 	if c.State == "" {
-		if c.State, err = defaultState(); err != nil {
+		if c.State, err = DefaultState(); err != nil {
 			return nil, err
 		}
 	}
@@ -221,7 +251,7 @@ func (s *settings) check() error {
 		wrong       bool
 		field, what string
 	}{
-		{s.PerSecond < 0 || s.PerMinute < 0, "calls", "a pace cannot be negative; 0 means no limit"},
+		{s.PerSecond < 0 || s.PerMinute < 0 || s.PerDay < 0, "calls", "a pace cannot be negative; 0 means no limit"},
 		{s.Timeout <= 0, "http.timeout", tooShortTimeout},
 		{s.MaxRetries < 0, "http.max_retries", negativeRetries},
 		{s.BackoffInitial <= 0, "http.backoff.initial_interval", tooShortBackoff},
@@ -236,8 +266,9 @@ func (s *settings) check() error {
 	return nil
 }
 
-// defaultState follows the XDG base directory specification.
-func defaultState() (string, error) {
+// DefaultState is the store of a person who configured none, by the XDG base directory
+// specification.
+func DefaultState() (string, error) {
 	dir := os.Getenv("XDG_STATE_HOME")
 	if !filepath.IsAbs(dir) { // the specification says to ignore others
 		home, err := os.UserHomeDir()

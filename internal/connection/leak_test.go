@@ -172,15 +172,15 @@ func TestWhateverAServerEchoesNoSecretIsLoggedTracedOrInAnError(t *testing.T) {
 	seeds := 0
 	open := func(proxy bool) *Client {
 		seeds++
-		yaml := fmt.Sprintf(`{url: '%s', subscription_key: key-LEAK-1, state: 'file:%s', profile: p%d, calls: {per_second: 0, when_exhausted: error},
+		yaml := fmt.Sprintf(`{url: '%s', subscription_key: key-LEAK-1, state: 'file:%s', profile: p%d, calls: {per_second: 0, when_exhausted: error, account: a%d},
 			oauth2: {url: '%s', client_id: id, client_secret: 'sec+LEAK/2="x"', refresh_token: 'seed/LEAK+%d'},
 			http: {timeout: 2s, max_retries: 1, backoff: {initial_interval: 1ms, max_interval: 1ms}, proxy_url: '%s'}}`,
-			s.url, t.TempDir(), seeds, s.url, seeds, map[bool]string{true: strings.Replace(s.url, "http://", "http://user:pro%2BLEAK%2F4@", 1)}[proxy])
+			s.url, t.TempDir(), seeds, seeds, s.url, seeds, map[bool]string{true: strings.Replace(s.url, "http://", "http://user:pro%2BLEAK%2F4@", 1)}[proxy])
 		conf, err := parse(t, yaml)
 		require.NoError(t, err)
 		client, err := conf.Open(mgr)
 		require.NoError(t, err)
-		client.observer.(*observer).tracer = tracer // the mocked resources have none that can be read
+		client.observer.tracer = tracer // the mocked resources have none that can be read
 		return client
 	}
 	var told strings.Builder // all errors, however deep
@@ -207,16 +207,16 @@ func TestWhateverAServerEchoesNoSecretIsLoggedTracedOrInAnError(t *testing.T) {
 	write, _ := catalog.Lookup("maintenance.users.unlog_all")
 	fine := answers["success"]
 	for _, proxy := range []bool{false, true} {
-		client := open(proxy)
 		for name, answer := range answers {
+			client := open(proxy) // its own: after some answers no further call is made
 			s.set(answer, nil)
 			for _, op := range []*catalog.Operation{folders, write} {
 				_, err := client.Do(t.Context(), ebp.Request{Operation: op, Folder: "3691"})
 				assert.Equal(t, name == "success", err == nil, "%s: %v", name, err)
 				tell(name, err)
 			}
+			_ = client.Close()
 		}
-		_ = client.Close()
 		for _, all := range []map[string]func(string) string{answers, tokenAnswers} {
 			for name, answer := range all {
 				if name == "success" {

@@ -21,17 +21,31 @@ type observer struct {
 	calls   *service.MetricCounter
 	latency *service.MetricTimer
 	pacing  *service.MetricTimer
+	left    *service.MetricGauge
+	expiry  *service.MetricGauge
+	shared  *shared
 }
 
 var _ transport.Observer = (*observer)(nil)
 
-func newObserver(mgr *service.Resources) *observer {
+func newObserver(mgr *service.Resources, sh *shared) *observer {
 	return &observer{
+		shared:  sh,
 		log:     mgr.Logger(),
 		tracer:  mgr.OtelTracer().Tracer("benthos-ebp"),
 		calls:   mgr.Metrics().NewCounter("ebp_calls", "product", "operation", "folder", "status"),
 		latency: mgr.Metrics().NewTimer("ebp_call_latency", "product", "operation"),
 		pacing:  mgr.Metrics().NewTimer("ebp_pacing_wait", "product"),
+		left:    mgr.Metrics().NewGauge("ebp_quota_remaining", "account"),
+		expiry:  mgr.Metrics().NewGauge("ebp_token_expiry_seconds", "profile"),
+	}
+}
+
+// noteSignIn reports for how long the sign-in lives if nobody renews it.
+func (o *observer) noteSignIn() {
+	status := o.shared.client.SignInStatus()
+	if !status.RefreshExpires.IsZero() {
+		o.expiry.Set(int64(time.Until(status.RefreshExpires).Seconds()), status.Profile)
 	}
 }
 
@@ -56,6 +70,10 @@ func (o *observer) Start(ctx context.Context, c *transport.Call, method, url str
 		span.End()
 		o.calls.Incr(1, c.Product, c.Operation, c.Folder, status)
 		o.latency.Timing(a.Duration.Nanoseconds(), c.Product, c.Operation)
+		if left := o.shared.account.Remaining(); left >= 0 {
+			o.left.Set(int64(left), o.shared.account.name)
+		}
+		o.noteSignIn()
 		o.pacing.Timing(waited.Nanoseconds(), c.Product)
 		o.log.Debugf("%s %s folder %s: %s, %d bytes in %s", method, c.Operation, c.Folder, status, a.Bytes, a.Duration.Round(time.Millisecond))
 	}

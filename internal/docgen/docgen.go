@@ -39,6 +39,7 @@ const (
 var Components = []Component{
 	{TypeInput, "ebp"},
 	{TypeOutput, "blob"},
+	{TypeRateLimit, "ebp"},
 }
 
 // Page is the path of the component's page below Dir.

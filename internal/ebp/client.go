@@ -37,13 +37,13 @@ type Config struct {
 	ClientID        string
 	ClientSecret    string
 	RefreshToken    string // seed
+	Scopes          []string
 	Profile         string
 	Store           state.Store
+	// Log is told of the sign-in's renewals; nil is told nothing.
+	Log auth.Log
 
-	CallsPerSecond float64
-	CallsPerMinute int
-	// Pacers are asked instead, where there are any: clients of one subscription
-	// share them.
+	// Pacers are asked before each call. Clients of one subscription share them.
 	Pacers       []transport.Pacer
 	WaitForQuota bool
 
@@ -78,50 +78,16 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	login, err := parseURL("oauth2.url", cfg.LoginURL)
-	if err != nil {
-		return nil, err
-	}
-	for name, v := range map[string]string{
-		"subscription_key": cfg.SubscriptionKey, "oauth2.client_id": cfg.ClientID, "oauth2.client_secret": cfg.ClientSecret,
-	} {
-		if strings.ContainsAny(v, "\r\n\x00") {
-			return nil, fmt.Errorf("%s holds a line break; it was probably copied with one", name)
-		}
-	}
 	if cfg.MaxResponseBytes <= 0 || cfg.Store == nil {
 		return nil, errors.New("a client needs a store and a limit of response bytes")
 	}
-	network := http.DefaultTransport.(*http.Transport).Clone()
-	network.TLSClientConfig = cfg.TLS
-	network.MaxIdleConnsPerHost = 8
-	if cfg.ProxyURL != "" {
-		proxy, err := parseProxy(cfg.ProxyURL)
-		if err != nil {
-			return nil, err
-		}
-		network.Proxy = http.ProxyURL(proxy)
+	signIn, network, err := signIn(cfg)
+	if err != nil {
+		return nil, err
 	}
 	c := &Client{
 		cfg: cfg, base: base, network: network, alternate: map[string]bool{},
-		redactor: redact.New(cfg.SubscriptionKey, cfg.ClientSecret, cfg.RefreshToken),
-	}
-	c.redactor.AddStatic(proxySecrets(cfg.ProxyURL)...)
-	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"} {
-		c.redactor.AddStatic(proxySecrets(os.Getenv(name))...)
-	}
-	c.tokens = auth.NewSource(auth.Config{
-		URL: login, ClientID: cfg.ClientID, ClientSecret: cfg.ClientSecret, Profile: cfg.Profile,
-		Seed: cfg.RefreshToken, Store: cfg.Store, Redactor: c.redactor,
-		HTTP: &http.Client{
-			Transport:     network,
-			Timeout:       cfg.Timeout,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-	})
-	pacers := cfg.Pacers
-	if len(pacers) == 0 {
-		pacers = transport.Pacers(cfg.CallsPerSecond, cfg.CallsPerMinute)
+		redactor: signIn.Redactor, tokens: auth.NewSource(signIn),
 	}
 	c.chain = transport.Chain(transport.Layers{
 		Retry: transport.Retry{
@@ -130,11 +96,64 @@ func New(cfg Config) (*Client, error) {
 		},
 		Credentials: transport.Credentials{
 			SubscriptionKey: cfg.SubscriptionKey, AcceptLanguage: cfg.AcceptLanguage, UserAgent: cfg.UserAgent, Tokens: c.tokens,
+			FirstPause: refusedPause, LongestPause: longestRefusedPause,
 		},
-		Pacers: pacers, Host: transport.Host{URL: base},
+		Pacers: cfg.Pacers, Host: transport.Host{URL: base},
 		Timeout: cfg.Timeout, MaxBytes: cfg.MaxResponseBytes, Base: network,
 	})
 	return c, nil
+}
+
+// After EBP has refused the credentials, calls are not made for a while: they would use
+// up the day's calls.
+const (
+	refusedPause        = 30 * time.Second
+	longestRefusedPause = 15 * time.Minute
+)
+
+// SignIn returns the sign-in of a client, for commands that make, look at or end one. It
+// makes no call, and fails for settings that cannot work.
+func SignIn(cfg Config) (auth.Config, error) {
+	c, _, err := signIn(cfg)
+	return c, err
+}
+
+func signIn(cfg Config) (auth.Config, *http.Transport, error) {
+	login, err := parseURL("oauth2.url", cfg.LoginURL)
+	if err != nil {
+		return auth.Config{}, nil, err
+	}
+	for name, v := range map[string]string{
+		"subscription_key": cfg.SubscriptionKey, "oauth2.client_id": cfg.ClientID, "oauth2.client_secret": cfg.ClientSecret,
+	} {
+		if strings.ContainsAny(v, "\r\n\x00") {
+			return auth.Config{}, nil, fmt.Errorf("%s holds a line break; it was probably copied with one", name)
+		}
+	}
+	network := http.DefaultTransport.(*http.Transport).Clone()
+	network.TLSClientConfig = cfg.TLS
+	network.MaxIdleConnsPerHost = 8
+	if cfg.ProxyURL != "" {
+		proxy, err := parseProxy(cfg.ProxyURL)
+		if err != nil {
+			return auth.Config{}, nil, err
+		}
+		network.Proxy = http.ProxyURL(proxy)
+	}
+	redactor := redact.New(cfg.SubscriptionKey, cfg.ClientSecret, cfg.RefreshToken)
+	redactor.AddStatic(proxySecrets(cfg.ProxyURL)...)
+	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"} {
+		redactor.AddStatic(proxySecrets(os.Getenv(name))...)
+	}
+	return auth.Config{
+		URL: login, ClientID: cfg.ClientID, ClientSecret: cfg.ClientSecret, Profile: cfg.Profile, Scopes: cfg.Scopes,
+		Seed: cfg.RefreshToken, Store: cfg.Store, Redactor: redactor, Log: cfg.Log,
+		HTTP: &http.Client{
+			Transport:     network,
+			Timeout:       cfg.Timeout,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}, network, nil
 }
 
 // parseURL accepts https, and http to this machine only.
@@ -221,6 +240,9 @@ func (c *Client) SignedIn(ctx context.Context) error {
 	return err
 }
 
+// SignInStatus returns what this process last knew of the sign-in. It asks nobody.
+func (c *Client) SignInStatus() auth.Status { return c.tokens.Status() }
+
 // MaxURLBytes is how long a URL may get.
 func (c *Client) MaxURLBytes() int { return c.cfg.MaxURLBytes }
 
@@ -247,8 +269,8 @@ type Answer struct {
 }
 
 // Do makes the call. Its errors are *apierror.Error for an answer that is no
-// success, *auth.Error where there is no sign-in, *transport.TooLargeError, the
-// context's, or one of the network that names the call. Cancelling ctx stops it at
+// success, *auth.Error where there is no sign-in, *transport.TooLargeError,
+// *transport.PaceError where the call was not made, the context's, or one of the network that names the call. Cancelling ctx stops it at
 // once, also while it waits for its turn or for a retry.
 func (c *Client) Do(ctx context.Context, r Request) (*Answer, error) {
 	op := r.Operation
@@ -330,6 +352,10 @@ func (c *Client) failed(ctx context.Context, op *catalog.Operation, err error) e
 	var tooLarge *transport.TooLargeError
 	if errors.As(err, &tooLarge) {
 		return fmt.Errorf("%s: %w", op.Name, tooLarge)
+	}
+	var pace *transport.PaceError
+	if errors.As(err, &pace) {
+		return fmt.Errorf("%s: %w", op.Name, pace)
 	}
 	var certificate *tls.CertificateVerificationError
 	return &NetworkError{

@@ -25,6 +25,7 @@ import (
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp/auth"
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp/catalog"
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp/ebptest"
+	"github.com/benthos-ebp/benthos-ebp/internal/ebp/quota"
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp/transport"
 	"github.com/benthos-ebp/benthos-ebp/internal/sandbox"
 	"github.com/benthos-ebp/benthos-ebp/internal/state"
@@ -332,19 +333,19 @@ func TestSecretsThatAServerEchoesAreNotInErrors(t *testing.T) {
 }
 
 func TestTheKeyStaysHiddenHoweverOftenTheTokensChange(t *testing.T) {
-	s := newServer(t, func(_ int, w http.ResponseWriter, r *http.Request) {
-		w.WriteHeader(401)
+	s := newServer(t, func(n int, w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(401 - (n+1)%2) // each call once for the token, and once for something else
 		fmt.Fprintf(w, `{"message":"%s %s the-client-secret the-seed-token"}`, r.Header.Get("Authorization"), r.Header.Get("ebp-subscription-key"))
 	})
 	c := s.client(t)
-	for range 100 { // two new pairs of tokens each
+	for range 100 { // a new pair of tokens each
 		_, err := c.Do(t.Context(), folders(t))
 		require.ErrorContains(t, err, "[secret]")
 		for _, secret := range []string{"access-token-", "the-subscription-key", "the-client-secret", "the-seed-token"} {
 			require.NotContains(t, err.Error(), secret)
 		}
 	}
-	assert.Greater(t, s.renewals(), 100)
+	assert.GreaterOrEqual(t, s.renewals(), 100)
 }
 
 func TestACutThroughASecretShowsNoneOfIt(t *testing.T) {
@@ -464,13 +465,18 @@ func TestClosingLetsARenewalEnd(t *testing.T) {
 	assert.Contains(t, string(r.Value), "refresh-token", "the newest refresh token was lost")
 }
 
+// pace lets so many calls per second through.
+func pace(perSecond float64) []transport.Pacer {
+	return []transport.Pacer{quota.New(quota.Config{Name: "test", Limits: quota.Limits{PerSecond: perSecond}, Store: state.NewMemory()})}
+}
+
 func TestClientsWithOnePacerKeepOnePace(t *testing.T) {
 	s := newServer(t, func(_ int, w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{}`) })
-	pacers := transport.Pacers(20, 0)
+	pacers := pace(20)
 	start := time.Now()
 	var wg sync.WaitGroup
 	for range 2 {
-		c := s.client(t, func(c *ebp.Config) { c.Pacers, c.CallsPerSecond = pacers, 1000 })
+		c := s.client(t, func(c *ebp.Config) { c.Pacers = pacers })
 		wg.Go(func() {
 			for range 5 {
 				_, err := c.Do(t.Context(), folders(t))
@@ -489,7 +495,7 @@ func TestCancellingStopsACallAtOnceWhateverItDoes(t *testing.T) {
 		answer func(w http.ResponseWriter)
 		change func(*ebp.Config)
 	}{
-		"waiting for its turn": {func(http.ResponseWriter) {}, func(c *ebp.Config) { c.CallsPerSecond = 0.0001 }},
+		"waiting for its turn": {func(http.ResponseWriter) {}, func(c *ebp.Config) { c.Pacers = pace(0.0001) }},
 		"waiting as told":      {func(w http.ResponseWriter) { w.Header().Set("Retry-After", "3600"); w.WriteHeader(429) }, nil},
 		"waiting for the quota": {func(w http.ResponseWriter) {
 			w.WriteHeader(403)
@@ -557,7 +563,7 @@ func TestPathParametersCannotLeaveTheirPlace(t *testing.T) {
 
 func TestTwoClientsOfASandboxKeepItsPace(t *testing.T) {
 	s := ebptest.Sandbox(t, sandbox.Options{Rows: 5, PerSecond: 20})
-	c := ebptest.Client(t, s, func(c *ebp.Config) { c.CallsPerSecond = 20 })
+	c := ebptest.Client(t, s, func(c *ebp.Config) { c.Pacers = pace(20) })
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {

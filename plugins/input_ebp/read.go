@@ -14,6 +14,7 @@ import (
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp/auth"
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp/catalog"
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp/paging"
+	"github.com/benthos-ebp/benthos-ebp/internal/ebp/quota"
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp/records"
 )
 
@@ -127,7 +128,7 @@ func (in *input) sweep(ctx context.Context, started time.Time) error {
 func endsSweep(err error) bool {
 	var signIn *auth.Error
 	var refused *apierror.Error
-	return exitCodeOf(err) == connection.ExitCredentials || errors.As(err, &signIn) || errors.As(err, &refused) && refused.QuotaExhausted()
+	return exitCodeOf(err) == connection.ExitCredentials || errors.As(err, &signIn) || errors.As(err, &refused) && refused.QuotaExhausted() || quota.NoCall(err)
 }
 
 // folders returns the dossiers of a sweep; one empty name where there are none.
@@ -271,7 +272,10 @@ func rounds(err error) int {
 		return 0
 	}
 	var network *ebp.NetworkError
+	var notCounted *quota.NotCountedError
 	switch {
+	case errors.As(err, &notCounted):
+		return lasting // the state may come back
 	case errors.As(err, &network):
 		if network.Untrusted {
 			return 0

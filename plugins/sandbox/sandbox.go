@@ -22,6 +22,6 @@ func start(url string) (*connection.Embedded, error) {
 	return &connection.Embedded{
 		URL: s.URL(), LoginURL: s.LoginURL(), SubscriptionKey: c.SubscriptionKey,
 		ClientID: c.ClientID, ClientSecret: c.ClientSecret, RefreshToken: c.RefreshToken,
-		Unlimited: o.PerSecond == 0, Close: s.Close,
+		Unlimited: o.PerSecond == 0, UnlimitedDay: o.PerDay == 0, Close: s.Close,
 	}, nil
 }

@@ -51,6 +51,7 @@ input:
     state: %q
     calls:
       per_second: %d
+      per_day: 0
 `, base, strings.Join(columns, ", "), base, "file:"+state, perSecond) + output + settings
 }
 

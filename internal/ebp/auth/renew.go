@@ -309,8 +309,11 @@ func (s *Source) exchangeFailed(ctx context.Context, err error, seed string, int
 		s.takeBack(ctx, before)
 		return &Error{Profile: s.cfg.Profile, Refused: true, Err: errors.New(said + ": check oauth2.client_id and oauth2.client_secret")}
 	}
-	status := answer.Response.StatusCode
-	if status >= 300 && status < 500 && status != http.StatusRequestTimeout && status != http.StatusTooManyRequests {
+	switch status := answer.Response.StatusCode; {
+	case status == http.StatusTooManyRequests:
+		s.takeBack(ctx, before)
+	case status >= 300 && status < 500 && status != http.StatusRequestTimeout:
+		s.takeBack(ctx, before)
 		return &Error{Profile: s.cfg.Profile, Misdirected: true, Err: errors.New(said + ": check oauth2.url")}
 	}
 	return &passingError{said}

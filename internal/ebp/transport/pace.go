@@ -3,106 +3,86 @@ package transport
 import (
 	"context"
 	"net/http"
-	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
+	"github.com/benthos-ebp/benthos-ebp/internal/ebp/apierror"
 )
 
 // Pacer says when a call may be made.
 type Pacer interface {
-	// Wait returns when the call may be made, or with ctx's error.
+	// Wait returns when the call may be made, with ctx's error, or with another one that
+	// says why it may not be made at all.
 	Wait(ctx context.Context) error
 }
 
+// Told is a Pacer that wants to know what the server itself says of the pace.
+type Told interface {
+	// Slow is called when the server refused a call for coming too fast (429), with the
+	// time that it asks to wait, 0 where it does not say.
+	Slow(ctx context.Context, wait time.Duration)
+	// Exhausted is called when the server says that the day's calls are used up, with the
+	// time until there are new ones, 0 where it does not say.
+	Exhausted(ctx context.Context, wait time.Duration)
+}
+
+// PaceError says that a call was not made, since its pacer did not let it.
+type PaceError struct{ Err error }
+
+func (e *PaceError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the pacer's reason.
+func (e *PaceError) Unwrap() error { return e.Err }
+
+// paceLayer lets a call through when it is its turn, and tells the pacers what the
+// gateway says of their pace.
 type paceLayer struct {
 	next   http.RoundTripper
 	pacers []Pacer
 }
 
 func (l *paceLayer) RoundTrip(req *http.Request) (*http.Response, error) {
-	start, call := time.Now(), CallOf(req.Context())
+	ctx := req.Context()
+	start, call := time.Now(), CallOf(ctx)
+	pacers := l.pacers
 	if call.Pacer != nil {
-		if err := call.Pacer.Wait(req.Context()); err != nil {
-			return nil, err
-		}
+		pacers = append([]Pacer{call.Pacer}, pacers...)
 	}
-	for _, p := range l.pacers {
-		if err := p.Wait(req.Context()); err != nil {
-			return nil, err
+	for _, p := range pacers {
+		if err := p.Wait(ctx); err != nil {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			return nil, &PaceError{Err: err}
 		}
 	}
 	call.Waited += time.Since(start)
-	return l.next.RoundTrip(req)
+	res, err := l.next.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	return res, tellPacers(ctx, pacers, res)
 }
 
-// margin stretches the time between two calls, so that the delays of the network,
-// which are never quite the same, do not bring two calls closer together at the
-// server than it allows. It costs one call in seventy.
-const margin = 1.015
-
-// PerSecond spaces calls evenly: never two of them at once, also after a pause. A
-// rate of zero or less gives nil: no limit.
-func PerSecond(callsPerSecond float64) Pacer {
-	if callsPerSecond <= 0 {
+func tellPacers(ctx context.Context, pacers []Pacer, res *http.Response) error {
+	if res.StatusCode != http.StatusTooManyRequests && res.StatusCode != http.StatusForbidden {
 		return nil
 	}
-	every := time.Duration(float64(time.Second) * margin / callsPerSecond)
-	return &spaced{limiter: rate.NewLimiter(rate.Every(every), 1)}
-}
-
-// spaced takes the next free place of a limiter and waits for it.
-type spaced struct{ limiter *rate.Limiter }
-
-func (s *spaced) Wait(ctx context.Context) error {
-	place := s.limiter.Reserve()
-	if err := sleep(ctx, place.Delay()); err != nil {
-		place.Cancel() // somebody else may have it
+	body, err := Bytes(res)
+	if err != nil {
 		return err
 	}
-	return nil
-}
-
-// window allows n calls in any stretch of time of length per.
-type window struct {
-	per   time.Duration
-	mu    sync.Mutex
-	calls []time.Time // ring of the last n calls
-	next  int
-}
-
-// PerMinute allows n calls in any 60 seconds. Zero or less gives nil: no limit.
-func PerMinute(n int) Pacer {
-	if n <= 0 {
-		return nil
-	}
-	return &window{per: time.Minute, calls: make([]time.Time, n)}
-}
-
-func (w *window) Wait(ctx context.Context) error {
-	w.mu.Lock()
-	free := w.calls[w.next].Add(w.per)
-	at := time.Now()
-	if free.After(at) && !w.calls[w.next].IsZero() {
-		at = free
-	}
-	w.calls[w.next] = at // taken, also while we still wait for it
-	w.next = (w.next + 1) % len(w.calls)
-	w.mu.Unlock()
-	return sleep(ctx, time.Until(at))
-}
-
-// Pacers are those of a subscription: none, one or both. They may be shared by many
-// chains.
-func Pacers(callsPerSecond float64, callsPerMinute int) []Pacer {
-	var out []Pacer
-	// The minute first: a place of the second must not be kept waiting.
-	for _, p := range []Pacer{PerMinute(callsPerMinute), PerSecond(callsPerSecond)} {
-		if p != nil {
-			out = append(out, p)
+	e := apierror.Parse(res.StatusCode, res.Header, body, now())
+	for _, p := range pacers {
+		told, ok := p.(Told)
+		switch {
+		case !ok:
+		case e.QuotaExhausted():
+			told.Exhausted(ctx, e.RetryAfter)
+		case res.StatusCode == http.StatusTooManyRequests:
+			told.Slow(ctx, e.RetryAfter)
 		}
 	}
-	return out
+	return nil
 }
 
 // sleep waits, or returns the context's error at once when it ends.

@@ -2,96 +2,75 @@ package transport
 
 import (
 	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// callsIn counts the calls that a pacer lets through, and the least time between two.
-func callsIn(t *testing.T, p Pacer, d time.Duration, callers int) (calls int, closest time.Duration) {
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	defer cancel()
-	times := make(chan time.Time, 100_000)
-	done := make(chan struct{})
-	for range callers {
-		go func() {
-			for p.Wait(ctx) == nil {
-				times <- time.Now()
-			}
-			done <- struct{}{}
-		}()
+// toldPacer writes down what it is told.
+type toldPacer struct {
+	waits     int
+	slow      []time.Duration
+	exhausted []time.Duration
+	err       error
+}
+
+func (p *toldPacer) Wait(context.Context) error                 { p.waits++; return p.err }
+func (p *toldPacer) Slow(_ context.Context, wait time.Duration) { p.slow = append(p.slow, wait) }
+func (p *toldPacer) Exhausted(_ context.Context, wait time.Duration) {
+	p.exhausted = append(p.exhausted, wait)
+}
+
+func answering(status int, body string) http.RoundTripper {
+	return RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)), Request: req}, nil
+	})
+}
+
+func TestPacersHearWhatTheGatewaySaysOfThePace(t *testing.T) {
+	for name, c := range map[string]struct {
+		status          int
+		body            string
+		slow, exhausted []time.Duration
+	}{
+		"fine":           {200, `{}`, nil, nil},
+		"no right":       {403, `{"title":"x","message":"Droits insuffisants","errorType":"AuthorizationError","errors":[]}`, nil, nil},
+		"too fast":       {429, `{"statusCode":429,"message":"Rate limit is exceeded. Try again in 7 seconds."}`, []time.Duration{7 * time.Second}, nil},
+		"too fast, mute": {429, ``, []time.Duration{0}, nil},
+		"day used up":    {403, `{"statusCode":403,"message":"Out of call volume quota. Quota will be replenished in 11:02:03."}`, nil, []time.Duration{11*time.Hour + 2*time.Minute + 3*time.Second}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := &toldPacer{}
+			l := &paceLayer{next: &bodyLayer{next: answering(c.status, c.body), limit: 1000}, pacers: []Pacer{p}}
+			res, err := l.RoundTrip(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://x/", nil))
+			require.NoError(t, err)
+			body, err := Bytes(res)
+			require.NoError(t, err)
+			assert.Equal(t, c.body, string(body), "looking at an answer must not use it up")
+			assert.Equal(t, 1, p.waits)
+			assert.Equal(t, c.slow, p.slow)
+			assert.Equal(t, c.exhausted, p.exhausted)
+		})
 	}
-	for range callers {
-		<-done
-	}
-	close(times)
-	closest = d
-	var last time.Time
-	for at := range times {
-		if calls++; calls > 1 {
-			closest = min(closest, at.Sub(last))
-		}
-		last = at
-	}
-	return calls, closest
 }
 
-func TestCallsAreEvenlySpacedAndNearlyAsManyAsAllowed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		for _, rate := range []float64{1, 0.5, 10} {
-			calls, closest := callsIn(t, PerSecond(rate), 10*time.Minute, 3)
-			assert.GreaterOrEqual(t, float64(calls), 0.97*600*rate)
-			assert.LessOrEqual(t, float64(calls), 600*rate)
-			assert.GreaterOrEqual(t, closest, time.Duration(float64(time.Second)/rate))
-		}
-	})
-}
-
-func TestAPauseSavesUpNoCalls(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := PerSecond(1)
-		require.NoError(t, p.Wait(t.Context()))
-		time.Sleep(time.Hour)
-		start := time.Now()
-		for range 3 {
-			require.NoError(t, p.Wait(t.Context()))
-		}
-		assert.GreaterOrEqual(t, time.Since(start), 2*time.Second)
-	})
-}
-
-func TestNoMinuteHoldsMoreCallsThanAllowed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := PerMinute(10)
-		var times []time.Time
-		for i := range 95 {
-			if i%7 == 0 {
-				time.Sleep(time.Duration(i) * time.Second) // irregular
-			}
-			require.NoError(t, p.Wait(t.Context()))
-			times = append(times, time.Now())
-		}
-		for i := 10; i < len(times); i++ {
-			assert.GreaterOrEqual(t, times[i].Sub(times[i-10]), time.Minute)
-		}
-	})
-}
-
-func TestWaitingForAPlaceEndsWithTheContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		for _, p := range []Pacer{PerSecond(0.001), PerMinute(1)} {
-			require.NoError(t, p.Wait(t.Context()))
-			ctx, cancel := context.WithCancel(t.Context())
-			go func() {
-				time.Sleep(time.Second)
-				cancel()
-			}()
-			start := time.Now()
-			require.ErrorIs(t, p.Wait(ctx), context.Canceled)
-			assert.Equal(t, time.Second, time.Since(start))
-		}
-	})
+func TestACallThatItsPacerHoldsBackIsNotMadeNorTriedAgain(t *testing.T) {
+	cause := errors.New("the calls of the day are used up")
+	p, made := &toldPacer{err: cause}, 0
+	next := RoundTripFunc(func(*http.Request) (*http.Response, error) { made++; return nil, io.EOF })
+	l := newRetryLayer(&paceLayer{next: next, pacers: []Pacer{p}}, Retry{Max: 5})
+	ctx := WithCall(t.Context(), &Call{Idempotent: true})
+	_, err := l.RoundTrip(httptest.NewRequestWithContext(ctx, http.MethodGet, "http://x/", nil))
+	var pace *PaceError
+	require.ErrorAs(t, err, &pace)
+	require.ErrorIs(t, err, cause)
+	assert.Zero(t, made)
+	assert.Equal(t, 1, p.waits)
 }

@@ -108,9 +108,10 @@ func (l *retryLayer) judge(call *Call, res *http.Response, err error) (verdict, 
 	if err != nil {
 		var credentials *CredentialsError
 		var tooLarge *TooLargeError
+		var pace *PaceError
 		switch {
 		case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded),
-			errors.As(err, &credentials), errors.As(err, &tooLarge):
+			errors.As(err, &credentials), errors.As(err, &tooLarge), errors.As(err, &pace):
 			return verdict{}, nil
 		case call.Idempotent || notConnected(err):
 			return verdict{again: true, reason: l.retry.Redact(err.Error())}, nil

@@ -60,8 +60,9 @@ type Layers struct {
 // Chain puts the layers in their order, outermost first:
 //
 //	retry        decides whether a failed attempt is made again, and when
-//	credentials  adds token and key; after a 401 once more with a new token
+//	credentials  looks for a token; after a 401 once more with a new one
 //	pace         waits until the subscription may call
+//	headers      writes token and key
 //	observe      sees every attempt that is made, with its result
 //	host         lets nothing out to another host
 //	timeout      bounds an attempt including its body
@@ -69,8 +70,9 @@ type Layers struct {
 //	base         the network
 //
 // Retry is outside of everything so that each attempt is paced, counted and
-// authorised like a first one; pace is inside credentials so that a token is not
-// kept waiting until it has expired.
+// authorised like a first one. Pace is inside credentials so that a call without a token
+// takes nobody's turn, and outside of headers since a token may expire while a call waits
+// for its turn.
 func Chain(l Layers) http.RoundTripper {
 	if l.Retry.Redact == nil {
 		l.Retry.Redact = func(s string) string { return s }
@@ -80,6 +82,7 @@ func Chain(l Layers) http.RoundTripper {
 	rt = &timeoutLayer{next: rt, timeout: l.Timeout}
 	rt = &hostLayer{next: rt, host: l.Host}
 	rt = &observeLayer{next: rt, redact: l.Retry.Redact}
+	rt = &headersLayer{next: rt, credentials: l.Credentials}
 	rt = &paceLayer{next: rt, pacers: l.Pacers}
 	rt = &credentialsLayer{next: rt, credentials: l.Credentials}
 	rt = newRetryLayer(rt, l.Retry)

@@ -1,0 +1,78 @@
+package signin
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/benthos-ebp/benthos-ebp/internal/ebp/auth"
+	"github.com/benthos-ebp/benthos-ebp/internal/sandbox"
+	"github.com/benthos-ebp/benthos-ebp/internal/state"
+)
+
+// Processes go on renewing every second while the server that keeps their sign-in goes
+// away and comes back, with a signal that it obeys and with one that it cannot.
+func TestAStateThatIsRestartedLosesNoSignIn(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts servers and processes")
+	}
+	for name, c := range map[string]struct {
+		start func(t *testing.T) (*server, string)
+		// replays is whether a store that forgot everything may make a process use a token
+		// that another one has used: its own is the newest that it knows.
+		replays bool
+	}{
+		"redis":              {func(t *testing.T) (*server, string) { return newRedis(t, true) }, false},
+		"redis without disk": {func(t *testing.T) (*server, string) { return newRedis(t, false) }, true},
+		"postgres":           {newPostgres, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server, location := c.start(t)
+			t.Parallel()
+			const seconds = 14
+			s := startSandbox(t, sandbox.Options{AccessTokenLifetime: time.Second})
+			seed := s.NewRefreshToken()
+			var all []*process
+			for range 3 {
+				env := append(environment(s, "call", location, seed), envSeconds+"="+strconv.Itoa(seconds), envPace+"=20")
+				all = append(all, startProcess(t, env))
+			}
+			for i, signal := range []os.Signal{syscall.SIGTERM, syscall.SIGKILL, syscall.SIGKILL} {
+				pause(2*time.Second + time.Duration(i)*170*time.Millisecond)
+				if strings.HasPrefix(name, "postgres") && signal == syscall.SIGTERM {
+					signal = syscall.SIGINT // TERM would wait for its clients
+				}
+				server.end(signal)
+				pause(300 * time.Millisecond)
+				server.start()
+			}
+			for _, p := range all {
+				assert.NoError(t, p.cmd.Wait(), "%s", p.printed())
+			}
+			if !c.replays {
+				assert.Zero(t, s.Replays(), "%s", all[0].printed())
+			}
+			// In the end the state holds the sign-in, and a new process goes on with it.
+			store, err := state.Open(location)
+			require.NoError(t, err)
+			defer store.Close()
+			next := auth.NewSource(signIn(t, s, store, "", &log{}))
+			assert.NoError(t, next.Renew(t.Context()), "%s", all[0].printed())
+			assert.NoError(t, closeSource(next))
+			calls, last := 0, time.Time{}
+			for _, call := range s.Calls() {
+				if call.Status == 200 {
+					calls, last = calls+1, call.Time
+				}
+			}
+			t.Logf("%s: %d calls, %d token calls, %d replays", name, calls, s.TokenCalls(), s.Replays())
+			assert.Less(t, time.Since(last), 4*time.Second, "nobody called any more after the last restart: %s", all[0].printed())
+		})
+	}
+}
