@@ -48,7 +48,7 @@ func parseOptions() options {
 	flag.IntVar(&o.rows, "rows", 0, fmt.Sprintf("records of the speed test (%d, with -quick %d)", fullRows, quickRows))
 	flag.IntVar(&o.rounds, "rounds", 0, fmt.Sprintf("how often every contender runs (%d, with -quick %d)", fullRounds, quickRounds))
 	flag.BoolVar(&o.quick, "quick", false, "fewer records, rounds and seconds: enough to notice that something broke, not to quote")
-	flag.BoolVar(&o.check, "check", false, "exit with 1 when a requirement is not met (with -quick, the two of speed are shown and not checked)")
+	flag.BoolVar(&o.check, "check", false, "exit with 1 when a requirement is not met (with -quick, those of speed and of calls per second are shown and not checked)")
 	flag.StringVar(&o.out, "out", "", "write the report to this file instead of the terminal")
 	flag.BoolVar(&o.write, "write", false, "write the report to "+document)
 	flag.StringVar(&o.binary, "binary", "", "measure this binary of the distribution instead of building it")

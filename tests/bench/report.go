@@ -73,7 +73,7 @@ func (r *report) requirements() []requirement {
 		{fmt.Sprintf("and at most %s above the idle binary", megabytes(mostOverIdle)),
 			megabytes(max(few, many) - idle), few > 0 && max(few, many)-idle <= mostOverIdle, false},
 		{fmt.Sprintf("at least %.2f calls per second at `calls.per_second: 1`", leastPerSecond),
-			fmt.Sprintf("%.3f", r.paced.callsPerSecond()), r.paced.callsPerSecond() >= leastPerSecond, false},
+			fmt.Sprintf("%.3f", r.paced.callsPerSecond()), r.paced.callsPerSecond() >= leastPerSecond, true},
 		{fmt.Sprintf("and never two calls less than %.1f s apart", leastApart.Seconds()),
 			fmt.Sprintf("%.3f s", r.paced.closest().Seconds()), r.paced.closest() >= leastApart, false},
 	}

@@ -22,6 +22,12 @@ func TestARunThatDidNotReadEverythingEndsWithACodeThatSaysSo(t *testing.T) {
 		"unknown dossier":     {func(p *pipeline) { p.env["EBP_FOLDER"] = "99999" }, 0, 4},
 		"wrong client secret": {func(p *pipeline) { p.env["EBP_CLIENT_SECRET"] = "wrong-secret" }, 0, 3},
 		"no credentials":      {func(p *pipeline) { p.env["EBP_CLIENT_ID"] = "" }, 0, 3},
+		"dead refresh token":  {func(p *pipeline) { p.env["EBP_REFRESH_TOKEN"] = "used-long-ago" }, 0, 3},
+		"wrong key":           {func(p *pipeline) { p.env["EBP_SUBSCRIPTION_KEY"] = "wrong-key" }, 0, 3},
+		"day used up": {func(p *pipeline) {
+			p.set["input.ebp.calls.per_day"], p.set["input.ebp.calls.when_exhausted"] = "2", "error"
+		}, 0, 4},
+		"state away": {func(p *pipeline) { p.env["EBP_STATE"] = "file:/proc/no/such/place" }, 0, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, _ := quickstart(t, newSource(t))

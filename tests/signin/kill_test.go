@@ -115,13 +115,14 @@ func TestKilledProcessesLoseNoSignInThatHadArrived(t *testing.T) {
 	assert.Positive(t, f.survived)
 	assert.Positive(t, f.interrupted, "no kill met a renewal: the test tests nothing")
 	assert.Positive(t, f.unanswered, "no kill met an answer on its way: the test tests nothing")
-	// The window is one write to the page cache: some 100 µs of the 15 ms of a renewal.
-	assert.LessOrEqual(t, f.unsaved, 1+kills/50, "answers that had arrived were lost")
+	// The window is what it takes to write some kilobytes to a file, unsynced: some 0.2 ms of
+	// the 35 ms of a renewal here. Nothing that a program does can close it.
+	assert.LessOrEqual(t, f.unsaved, 1+kills/30, "answers that had arrived were lost")
 }
 
 func killAgainAndAgain(t *testing.T, rounds int, f *fates) {
 	s := startSandbox(t, sandbox.Options{AccessTokenLifetime: time.Second})
-	some := func() time.Duration { return time.Duration(rand.Int64N(int64(6 * time.Millisecond))) }
+	some := func() time.Duration { return time.Duration(rand.Int64N(int64(30 * time.Millisecond))) }
 	slow := func(sandbox.Call) *sandbox.Fault { return &sandbox.Fault{Delay: some(), DelayAfter: some()} }
 	location := "file:" + t.TempDir()
 	store, err := state.Open(location)
@@ -134,7 +135,7 @@ func killAgainAndAgain(t *testing.T, rounds int, f *fates) {
 		if !assert.Eventually(t, func() bool { return strings.Contains(p.printed(), lineReady) }, 20*time.Second, time.Millisecond, "%s", p.printed()) {
 			return
 		}
-		pause(time.Duration(rand.Int64N(int64(80 * time.Millisecond))))
+		pause(time.Duration(rand.Int64N(int64(200 * time.Millisecond))))
 		p.kill()
 		s.SetFault(nil)
 
