@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 
+	"github.com/redis/go-redis/v9/logging"
 	"github.com/redpanda-data/benthos/v4/public/service"
 	ucli "github.com/urfave/cli/v2"
 
@@ -28,6 +29,9 @@ var defaultConfigPaths = []string{
 // Options returns what turns the host's command line into that of benthos-ebp.
 // An empty version means that of the module, as `go install` records it.
 func Options(version string) []service.CLIOptFunc {
+	// The client of Redis writes lines of its own to the terminal, about errors that whoever
+	// uses it is told as well.
+	logging.Disable()
 	version, built := stamp(version)
 	opts := []service.CLIOptFunc{
 		service.CLIOptSetVersion(version, built),
@@ -36,14 +40,19 @@ func Options(version string) []service.CLIOptFunc {
 		service.CLIOptSetDocumentationURL(documentationURL),
 		service.CLIOptSetDefaultConfigPaths(defaultConfigPaths...),
 	}
-	for _, command := range commands() {
+	for _, command := range Commands() {
 		opts = append(opts, service.CLIOptAddCommand(command))
 	}
 	return opts
 }
 
-func commands() []*ucli.Command {
+// Commands returns the commands that benthos-ebp adds to those of the host.
+func Commands() []*ucli.Command {
 	return []*ucli.Command{
+		loginCommand(),
+		logoutCommand(),
+		tokenCommand(),
+		foldersCommand(),
 		operationsCommand(),
 		sandboxCommand(),
 	}
@@ -51,12 +60,16 @@ func commands() []*ucli.Command {
 
 // ExitCode returns the exit code of the process, given that of the host: a run that
 // the host takes for a success may still have had no sign-in (3), or have left
-// something unread (4).
+// something unread (4); and a command of ours that failed for want of a sign-in ends
+// with 3 as well.
 func ExitCode(host int) int {
-	if host != 0 {
-		return host
+	switch code := int(commandCode.Load()); {
+	case host == 0:
+		return connection.ExitCode()
+	case code != 0:
+		return code
 	}
-	return connection.ExitCode()
+	return host
 }
 
 func stamp(version string) (v, built string) {

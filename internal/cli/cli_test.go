@@ -26,7 +26,7 @@ import (
 func runCommand(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	var out bytes.Buffer
-	app := &ucli.App{Name: binaryName, Writer: &out, ErrWriter: &out, Commands: commands(), ExitErrHandler: func(*ucli.Context, error) {}}
+	app := &ucli.App{Name: binaryName, Writer: &out, ErrWriter: &out, Commands: Commands(), ExitErrHandler: func(*ucli.Context, error) {}}
 	err := app.RunContext(t.Context(), append([]string{binaryName}, args...))
 	return out.String(), err
 }
@@ -82,7 +82,7 @@ func TestTheCommandsAreThoseOfTheProgram(t *testing.T) {
 }
 
 func TestEveryCommandHelpsWithAnExample(t *testing.T) {
-	for _, command := range commands() {
+	for _, command := range Commands() {
 		assert.NotEmpty(t, command.Usage, command.Name)
 		assert.Contains(t, command.Description, "  {{.BinaryName}} "+command.Name, command.Name)
 	}

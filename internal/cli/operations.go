@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -9,12 +8,6 @@ import (
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp/catalog"
-)
-
-const (
-	flagFormat  = "format"
-	formatTable = "table"
-	formatJSON  = "json"
 )
 
 func operationsCommand() *ucli.Command {
@@ -28,11 +21,7 @@ Prints the catalog of documented operations. The list operations, whose kind is
   {{.BinaryName}} operations
   {{.BinaryName}} operations --format json`[1:],
 		Flags: []ucli.Flag{
-			&ucli.StringFlag{
-				Name:  flagFormat,
-				Value: formatTable,
-				Usage: "table, or json: a list of objects with at least operation, method, path, scope and kind",
-			},
+			formatFlag("a list of objects with at least operation, method, path, scope and kind"),
 		},
 		Action: func(c *ucli.Context) error {
 			if err := refuseArguments(c); err != nil {
@@ -48,12 +37,9 @@ func printOperations(w io.Writer, format string, operations []catalog.Operation)
 	case formatTable:
 		return printOperationsTable(w, operations)
 	case formatJSON:
-		enc := json.NewEncoder(w)
-		enc.SetEscapeHTML(false)
-		enc.SetIndent("", "  ")
-		return enc.Encode(operations)
+		return printJSON(w, operations)
 	}
-	return fmt.Errorf("unknown format %q: write %s or %s", format, formatTable, formatJSON)
+	return unknownFormat(format)
 }
 
 func printOperationsTable(w io.Writer, operations []catalog.Operation) error {

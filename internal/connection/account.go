@@ -65,7 +65,7 @@ func (a *openAccount) release() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), closingTime)
 	defer cancel()
-	_ = a.Account.Close(ctx) // else some calls of the day count as made that were not
+	_ = a.Close(ctx) // else some calls of the day count as made that were not
 	a.store.release()
 }
 

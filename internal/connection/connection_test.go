@@ -88,7 +88,7 @@ func TestWhatCannotWorkIsSaidInASentence(t *testing.T) {
 		"url: 'sandbox:?rowz=5'":    "this build has no sandbox",
 		"{url: 'http://ebp.example', subscription_key: k, oauth2: {client_id: i, client_secret: s}}":                         "tokens would travel in the clear",
 		"{subscription_key: k, oauth2: {client_id: i, client_secret: s}, rate_limit: nope}":                                  `there is no rate limit resource "nope"`,
-		"{subscription_key: k, oauth2: {client_id: i, client_secret: s}, state: 'postgres://u:hunter2@h/d'}":                 "is not known: write file:",
+		"{subscription_key: k, oauth2: {client_id: i, client_secret: s}, state: 'mysql://u:hunter2@h/d'}":                    "is not known",
 		"{subscription_key: \"k\\n\", oauth2: {client_id: i, client_secret: s}, state: 'file:/tmp/none'}":                    "subscription_key holds a line break",
 		"{subscription_key: k, oauth2: {client_id: i, client_secret: s}, http: {proxy_url: '://'}, state: 'file:/tmp/none'}": "proxy_url is not a URL",
 	} {
@@ -318,7 +318,7 @@ func TestMissingCredentialsAreToldFromOtherMistakes(t *testing.T) {
 		"{subscription_key: k, oauth2: {client_id: i}}": true,
 		"url: 'sandbox:'": false,
 		"{url: 'http://ebp.example', subscription_key: k, oauth2: {client_id: i, client_secret: s}}":                              false,
-		"{subscription_key: k, oauth2: {client_id: i, client_secret: s}, state: 'postgres://x'}":                                  false,
+		"{subscription_key: k, oauth2: {client_id: i, client_secret: s}, state: 'mysql://x'}":                                     false,
 		"{subscription_key: k, oauth2: {client_id: i, client_secret: s}, rate_limit: nope}":                                       false,
 		"{subscription_key: \"k\\n\", oauth2: {client_id: i, client_secret: s}, state: 'file:/tmp/none', calls: {per_second: 3}}": false,
 	} {

@@ -87,6 +87,7 @@ const (
 	tooShortURL      = "a URL of EBP never fits less than 200 bytes"
 	tooShortTimeout  = "an attempt needs more time than none, such as 60s"
 	tooShortBackoff  = "a wait must be longer than none, such as 500ms"
+	unknownState     = "this state is not known: write file:/path/to/directory, redis://host:6379/0, rediss://…, or postgres://user:password@host:5432/database"
 	negativeRetries  = "retries cannot be negative; 0 means none"
 )
 
@@ -127,7 +128,7 @@ func Fields() []*service.ConfigField {
 			service.NewStringListField(FieldScopes).
 				Description("What `benthos-ebp login` asks EBP for. Without `offline_access` there is no refresh token.").
 				Default(toAny(DefaultScopes)).
-				LintRule(`root = if !this.contains("offline_access") { [ "without offline_access EBP gives no refresh token, and the sign-in ends after an hour" ] }`),
+				LintRule(`root = if this.type() == "array" && !this.contains("offline_access") { [ "without offline_access EBP gives no refresh token, and the sign-in ends after an hour" ] }`),
 		).Description("The sign-in. `benthos-ebp login` makes it.").Advanced(),
 		service.NewStringField(FieldProfile).
 			Description("The name under which the tokens of this sign-in are kept. Two profiles are two sign-ins.").
@@ -137,7 +138,8 @@ func Fields() []*service.ConfigField {
 			Example("file:/var/lib/benthos-ebp").
 			Example("rediss://user:${REDIS_PASSWORD}@redis.example:6379/0").
 			Example("postgres://user:${PGPASSWORD}@db.example:5432/etl").
-			Default("").Secret().Advanced(),
+			Default("").Secret().Advanced().
+			LintRule(fmt.Sprintf(`root = if this.type() == "string" && this != "" && !this.lowercase().re_match("^(file:.|memory:$|rediss?://|postgres(ql)?://)") { [ %q ] }`, unknownState)),
 		service.NewObjectField(FieldCalls,
 			service.NewFloatField(FieldPerSecond).
 				Description("Calls per second, evenly spaced; 0 for no limit. EBP allows one.").

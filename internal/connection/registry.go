@@ -216,9 +216,9 @@ func (sh *shared) close() error {
 // warnOfForgetfulState tells a person, once, of a store that keeps less than it should.
 func (sh *shared) warnOfForgetfulState(ctx context.Context) {
 	sh.durable.Do(func() {
-		if d, ok := sh.store.Store.(interface{ Durability(context.Context) string }); ok {
+		if d, ok := sh.store.Store.(state.Durable); ok {
 			if warning := d.Durability(ctx); warning != "" {
-				sh.log.Warnf("state %s: %s", sh.store, warning)
+				sh.log.Warnf("%s", warning)
 			}
 		}
 	})

@@ -122,14 +122,17 @@ func (s *settings) client(store state.Store, pacers []transport.Pacer, log auth.
 }
 
 // missingError are the settings that a sign-in needs and does not have.
-type missingError struct{ fields []string }
+type missingError struct {
+	fields []string
+	try    string // what needs none of them
+}
 
 func (e *missingError) Error() string {
 	verb, pronoun := "is", "it"
 	if len(e.fields) > 1 {
 		verb, pronoun = "are", "them"
 	}
-	return fmt.Sprintf("%s %s not set: set %s, or try url: \"sandbox:\" which needs none", strings.Join(e.fields, ", "), verb, pronoun)
+	return fmt.Sprintf("%s %s not set: set %s, or try %s", strings.Join(e.fields, ", "), verb, pronoun, e.try)
 }
 
 // IsMissingCredentials reports whether an error of Open says that no sign-in is
@@ -155,10 +158,11 @@ func (s *settings) missing() error {
 	if isEmbedded(s.URL) {
 		return nil
 	}
-	return missing(append([]credential{{s.SubscriptionKey, "subscription_key", EnvSubscriptionKey}}, s.signInFields()...))
+	return missing(append([]credential{{s.SubscriptionKey, "subscription_key", EnvSubscriptionKey}}, s.signInFields()...),
+		`url: "sandbox:" which needs none`)
 }
 
-func missing(needed []credential) error {
+func missing(needed []credential, try string) error {
 	var names []string
 	for _, f := range needed {
 		if f.value == "" {
@@ -166,7 +170,7 @@ func missing(needed []credential) error {
 		}
 	}
 	if len(names) > 0 {
-		return &missingError{fields: names}
+		return &missingError{fields: names, try: try}
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ func (c *Config) SignIn(log auth.Log) (*SignIn, error) {
 	if isEmbedded(c.URL) {
 		return nil, ErrEmbedded
 	}
-	if err := missing(c.signInFields()); err != nil {
+	if err := missing(c.signInFields(), "`benthos-ebp sandbox`, which prints some to paste"); err != nil {
 		return nil, err
 	}
 	store, err := state.Open(c.State)

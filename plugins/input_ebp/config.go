@@ -113,7 +113,7 @@ A run without ` + "`interval`" + ` ends with code 3 when EBP does not accept the
 	return spec.Fields(connection.Fields()...).
 		LintRule(lintRule).
 		Example("Customers to the terminal",
-			"A first look, on invented data. Leave out `url` and set the variables `EBP_SUBSCRIPTION_KEY`, `EBP_CLIENT_ID`, `EBP_CLIENT_SECRET` and `EBP_REFRESH_TOKEN` to read your own.",
+			"A first look, on invented data. To read your own, leave out `url`, set the variables `EBP_SUBSCRIPTION_KEY`, `EBP_CLIENT_ID` and `EBP_CLIENT_SECRET`, and run `benthos-ebp login` once.",
 			`
 input:
   ebp:

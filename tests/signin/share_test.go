@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/redpanda-data/benthos/v4/public/service"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -125,11 +127,26 @@ func redisLocation(t *testing.T) string {
 	return u + "?prefix=" + strings.ToLower(strings.NewReplacer("/", "-").Replace(t.Name())) + strconv.FormatInt(time.Now().UnixNano(), 36) + ":"
 }
 
+// postgresLocation is a schema of the test's own.
 func postgresLocation(t *testing.T) string {
 	t.Helper()
 	dsn := os.Getenv("EBP_TEST_POSTGRES_DSN")
 	if dsn == "" {
 		t.Skip("EBP_TEST_POSTGRES_DSN is not set: `eval \"$(bash .ci/servers start)\"` starts a Postgres")
 	}
-	return dsn
+	conn, err := pgx.Connect(t.Context(), dsn)
+	require.NoError(t, err)
+	schema := "signin_" + strconv.FormatInt(time.Now().UnixNano(), 36)
+	_, err = conn.Exec(t.Context(), "CREATE SCHEMA "+schema)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		_, _ = conn.Exec(context.Background(), "DROP SCHEMA "+schema+" CASCADE")
+		_ = conn.Close(context.Background())
+	})
+	u, err := url.Parse(dsn)
+	require.NoError(t, err)
+	q := u.Query()
+	q.Set("search_path", schema)
+	u.RawQuery = q.Encode()
+	return u.String()
 }

@@ -82,6 +82,9 @@ func environment(s *sandbox.Server, role, location, seed string) []string {
 	return env
 }
 
+// mostShown is how much of what a process has printed is shown of one that fails.
+const mostShown = 2000
+
 // process is one that a test has started.
 type process struct {
 	cmd *exec.Cmd
@@ -99,6 +102,9 @@ func (p *process) Write(b []byte) (int, error) {
 func (p *process) printed() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if text := p.out.String(); len(text) > mostShown && !strings.HasPrefix(text, lineReady) {
+		return text[:mostShown/2] + "\n…\n" + text[len(text)-mostShown/2:]
+	}
 	return p.out.String()
 }
 

@@ -9,6 +9,8 @@ import (
 	"net/url"
 
 	"golang.org/x/oauth2"
+
+	"github.com/benthos-ebp/benthos-ebp/internal/state"
 )
 
 // Flow is one sign-in of a person: authorization code with PKCE (RFC 7636), although
@@ -57,7 +59,8 @@ func (f *Flow) Ready(ctx context.Context) error {
 		return fmt.Errorf("preparing %s for the tokens: %w", f.cfg.Store, err)
 	}
 	defer lease.Release()
-	if err := f.cfg.Store.Reserve(ctx, key, recordBytes); err != nil {
+	// A damaged record is put aside once there is another one.
+	if err := f.cfg.Store.Reserve(ctx, key, recordBytes); err != nil && !errors.Is(err, state.ErrDamaged) {
 		return fmt.Errorf("preparing %s for the tokens: %w", f.cfg.Store, err)
 	}
 	return nil

@@ -101,7 +101,7 @@ func (cfg Config) fetch(ctx context.Context, key string) (record, state.Version,
 		return record{}, 0, nil
 	}
 	if err != nil {
-		return record{}, 0, fmt.Errorf("reading the sign-in from %s: %w", cfg.Store, err)
+		return record{}, 0, fmt.Errorf("reading the sign-in: %w", err)
 	}
 	var stored record
 	if err := json.Unmarshal(r.Value, &stored); err != nil {
@@ -119,14 +119,14 @@ func (cfg Config) put(ctx context.Context, key string, r record, expected state.
 	}
 	v, err := cfg.Store.Put(ctx, key, value, expected)
 	if err != nil {
-		return 0, fmt.Errorf("saving the sign-in in %s: %w", cfg.Store, err)
+		return 0, fmt.Errorf("saving the sign-in: %w", err)
 	}
 	return v, nil
 }
 
 // recordBytes is how much a record may have: the tokens are some 2 kB, and grow with
 // the claims in them.
-const recordBytes = 32 << 10
+const recordBytes = 16 << 10
 
 // load reads the record, and gives a store that has lost it, or holds an older one, the
 // newer one of this process.
@@ -190,7 +190,7 @@ func (s *Source) put(ctx context.Context) error {
 func (s *Source) saveUnderLease(ctx context.Context) error {
 	lease, err := s.cfg.Store.Lease(ctx, s.key)
 	if err != nil {
-		return fmt.Errorf("waiting for the sign-in in %s: %w", s.cfg.Store, err)
+		return fmt.Errorf("waiting for the sign-in: %w", err)
 	}
 	defer lease.Release()
 	return s.save(ctx)

@@ -83,7 +83,7 @@ func (s *Source) takeTurn(ctx context.Context, need func(record) bool) (string, 
 	}
 	lease, err := s.cfg.Store.Lease(ctx, s.key)
 	if err != nil {
-		return "", fmt.Errorf("waiting for the sign-in in %s: %w", s.cfg.Store, err)
+		return "", fmt.Errorf("waiting for the sign-in: %w", err)
 	}
 	defer lease.Release()
 	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), turnTime)
@@ -242,7 +242,7 @@ func (s *Source) announce(ctx context.Context, seed string) error {
 	}
 	if err := s.cfg.Store.Reserve(ctx, s.key, recordBytes); err != nil {
 		s.takeBack(ctx, before)
-		return fmt.Errorf("keeping space for the renewed sign-in in %s: %w", s.cfg.Store, err)
+		return fmt.Errorf("keeping space for the renewed sign-in: %w", err)
 	}
 	return nil
 }
@@ -327,7 +327,7 @@ func (s *Source) grantRefused(ctx context.Context, said, seed string, interrupte
 	}
 	tried := s.current.RefreshToken
 	s.current = s.current.idle()
-	s.current.Refused, s.current.Reason = true, said
+	s.current.Refused, s.current.Reason = true, "EBP refused the refresh token: "+said
 	if seed != "" {
 		s.current.Seed, s.current.RefreshToken = seed, ""
 	}

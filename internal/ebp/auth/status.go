@@ -120,7 +120,7 @@ func (cfg Config) replace(ctx context.Context, change func(before record) (recor
 	key := Key(cfg.URL, cfg.ClientID, cfg.Profile)
 	lease, err := cfg.Store.Lease(ctx, key)
 	if err != nil {
-		return fmt.Errorf("waiting for the sign-in in %s: %w", cfg.Store, err)
+		return fmt.Errorf("waiting for the sign-in: %w", err)
 	}
 	defer lease.Release()
 	for tries := 1; ; tries++ {

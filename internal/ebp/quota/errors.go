@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// ExhaustedError: the calls of the day are used up. No call was made.
+// ExhaustedError says that the calls of the day are used up. No call was made.
 type ExhaustedError struct {
 	// Until is when the next call may be made, by the store's clock.
 	Until time.Time
@@ -16,7 +16,7 @@ func (e *ExhaustedError) Error() string {
 	return fmt.Sprintf("the calls of the day are used up: no call was made, the next one may be at %s", moment(e.Until))
 }
 
-// NotCountedError: the store could not be reached for too long. No call was made, since
+// NotCountedError says that the store could not be reached for too long. No call was made, since
 // one that is not counted could be one too many.
 type NotCountedError struct {
 	// Record names the record and its store, without secrets.
@@ -31,7 +31,7 @@ func (e *NotCountedError) Error() string {
 // Unwrap returns the cause.
 func (e *NotCountedError) Unwrap() error { return e.Cause }
 
-// DamagedError: the record of the count cannot be trusted. No call was made.
+// DamagedError says that the record of the count cannot be trusted. No call was made.
 type DamagedError struct {
 	// Record names the record and its store, without secrets.
 	Record string

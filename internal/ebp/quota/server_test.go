@@ -57,6 +57,26 @@ func TestAPauseIsHeardByTheGoroutineThatIsAboutToCall(t *testing.T) {
 	})
 }
 
+func TestTryKeepsNoPlaceWhenAPauseComesBetween(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newTestStore()
+		a := account(s, Limits{PerSecond: 1, PerDay: 10})
+		require.NoError(t, a.Wait(t.Context()))
+		time.Sleep(time.Minute)
+		a.sleep = func(ctx context.Context, d time.Duration) error { // it has its place now
+			a.sleep = sleep
+			s.fail = func() error { return errDown } // so that the pause is this process's alone
+			a.Slow(ctx, 30*time.Second)
+			s.fail = nil
+			return sleep(ctx, d)
+		}
+		wait, err := a.Try(t.Context())
+		require.NoError(t, err)
+		assert.Greater(t, wait, 20*time.Second)
+		assert.Equal(t, 1, read(t, s).Used)
+	})
+}
+
 func TestAPauseIsHeardByASleeperThatWakesLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, l := state.NewMemory(), &log{}
