@@ -33,7 +33,12 @@ func (c *Config) Open(mgr *service.Resources) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	client := &Client{Client: shared.client, shared: shared, observer: newObserver(mgr, shared), release: release}
+	client := &Client{Client: shared.client, shared: shared, observer: newObserver(mgr, shared)}
+	end := shared.watch(client.observer)
+	client.release = func() error {
+		end()
+		return release()
+	}
 	if c.RateLimit != "" {
 		client.pacer = &resourcePacer{mgr: mgr, label: c.RateLimit}
 	}
@@ -56,7 +61,6 @@ func (c *Client) SignedIn(ctx context.Context) error {
 		return err
 	}
 	c.shared.warnOfForgetfulState(ctx)
-	c.observer.noteSignIn()
 	return nil
 }
 

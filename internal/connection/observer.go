@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/benthos-ebp/benthos-ebp/internal/ebp/auth"
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp/transport"
 )
 
@@ -41,11 +42,14 @@ func newObserver(mgr *service.Resources, sh *shared) *observer {
 	}
 }
 
-// noteSignIn reports for how long the sign-in lives if nobody renews it.
-func (o *observer) noteSignIn() {
-	status := o.shared.client.SignInStatus()
-	if !status.RefreshExpires.IsZero() {
+// noteSignIn reports for how long the sign-in lives if nobody renews it: 0 where a person
+// is needed.
+func (o *observer) noteSignIn(status auth.Status) {
+	switch {
+	case status.SignedIn:
 		o.expiry.Set(int64(time.Until(status.RefreshExpires).Seconds()), status.Profile)
+	case status.Reason != "":
+		o.expiry.Set(0, status.Profile)
 	}
 }
 
@@ -73,7 +77,6 @@ func (o *observer) Start(ctx context.Context, c *transport.Call, method, url str
 		if left := o.shared.account.Remaining(); left >= 0 {
 			o.left.Set(int64(left), o.shared.account.name)
 		}
-		o.noteSignIn()
 		o.pacing.Timing(waited.Nanoseconds(), c.Product)
 		o.log.Debugf("%s %s folder %s: %s, %d bytes in %s", method, c.Operation, c.Folder, status, a.Bytes, a.Duration.Round(time.Millisecond))
 	}

@@ -22,6 +22,37 @@ type shared struct {
 	log      *logSwitch
 	users    int
 	durable  sync.Once
+
+	watching sync.Mutex
+	watchers map[*observer]bool // of the components that use it
+	status   auth.Status
+}
+
+// watched tells the components what is known of the sign-in.
+func (sh *shared) watched(status auth.Status) {
+	sh.watching.Lock()
+	defer sh.watching.Unlock()
+	sh.status = status
+	for o := range sh.watchers {
+		o.noteSignIn(status)
+	}
+}
+
+// watch tells a component of the sign-in from now on, until the function that it returns
+// is called.
+func (sh *shared) watch(o *observer) (end func()) {
+	sh.watching.Lock()
+	defer sh.watching.Unlock()
+	if sh.watchers == nil {
+		sh.watchers = map[*observer]bool{}
+	}
+	sh.watchers[o] = true
+	o.noteSignIn(sh.status)
+	return func() {
+		sh.watching.Lock()
+		defer sh.watching.Unlock()
+		delete(sh.watchers, o)
+	}
 }
 
 // openStore is a store with the clients and counts that use it.
@@ -181,7 +212,9 @@ func (sh *shared) open() error {
 	if sh.account, err = acquireAccount(&use, sh.store); err != nil {
 		return err
 	}
-	sh.client, err = ebp.New(use.client(sh.store, []transport.Pacer{sh.account}, sh.log))
+	cfg := use.client(sh.store, []transport.Pacer{sh.account}, sh.log)
+	cfg.WatchSignIn = sh.watched
+	sh.client, err = ebp.New(cfg)
 	return err
 }
 

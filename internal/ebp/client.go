@@ -42,6 +42,8 @@ type Config struct {
 	Store           state.Store
 	// Log is told of the sign-in's renewals; nil is told nothing.
 	Log auth.Log
+	// WatchSignIn, where set, is called as auth.Config says of Watch.
+	WatchSignIn func(auth.Status)
 
 	// Pacers are asked before each call. Clients of one subscription share them.
 	Pacers       []transport.Pacer
@@ -147,7 +149,7 @@ func signIn(cfg Config) (auth.Config, *http.Transport, error) {
 	}
 	return auth.Config{
 		URL: login, ClientID: cfg.ClientID, ClientSecret: cfg.ClientSecret, Profile: cfg.Profile, Scopes: cfg.Scopes,
-		Seed: cfg.RefreshToken, Store: cfg.Store, Redactor: redactor, Log: cfg.Log,
+		Seed: cfg.RefreshToken, Store: cfg.Store, Redactor: redactor, Log: cfg.Log, Watch: cfg.WatchSignIn,
 		HTTP: &http.Client{
 			Transport:     network,
 			Timeout:       cfg.Timeout,
@@ -239,9 +241,6 @@ func (c *Client) SignedIn(ctx context.Context) error {
 	_, err := c.tokens.Token(ctx)
 	return err
 }
-
-// SignInStatus returns what this process last knew of the sign-in. It asks nobody.
-func (c *Client) SignInStatus() auth.Status { return c.tokens.Status() }
 
 // MaxURLBytes is how long a URL may get.
 func (c *Client) MaxURLBytes() int { return c.cfg.MaxURLBytes }

@@ -160,7 +160,10 @@ output:
 			require.NotEmpty(t, strings.TrimSpace(saw.seen["the log"].String()))
 			if name == "all well" {
 				assert.Contains(t, saw.seen["the log"].String(), "gescom.folders.list", "the log is not at its most verbose")
-				assert.Contains(t, saw.seen, "the HTTP server's /metrics")
+				metrics := saw.seen["the HTTP server's /metrics"].String()
+				assert.Regexp(t, `ebp_token_expiry_seconds\{[^}]*profile="default"[^}]*\} 2\.59\d+e\+06`, metrics, "30 days")
+				assert.Regexp(t, `ebp_quota_remaining\{[^}]*\} 99\d\d`, metrics)
+				assert.Contains(t, metrics, "ebp_calls")
 				assert.Greater(t, len(secrets), 11, "no token was stored")
 			}
 			for what, text := range saw.seen {

@@ -75,6 +75,9 @@ type Config struct {
 	Redactor *redact.Redactor
 	// Log is told what a person should know. Nil is told nothing.
 	Log Log
+	// Watch, where set, is called with the status when it changes and once an hour. It must
+	// not call the source.
+	Watch func(Status)
 	// Now is the clock, time.Now if nil.
 	Now func() time.Time
 	// RefreshLifetime is how long a refresh token works, RefreshLifetime if zero.
@@ -99,6 +102,9 @@ func (cfg Config) complete() Config {
 	}
 	if cfg.Log == nil {
 		cfg.Log = silent{}
+	}
+	if cfg.Watch == nil {
+		cfg.Watch = func(Status) {}
 	}
 	if cfg.RefreshLifetime <= 0 {
 		cfg.RefreshLifetime = RefreshLifetime

@@ -76,8 +76,9 @@ func (cfg Config) status(r record, version state.Version) Status {
 func (s *Source) publishStatus() {
 	status := s.cfg.status(s.current, s.version)
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.status = status
+	s.mu.Unlock()
+	s.cfg.Watch(status)
 }
 
 // who reads the claims of an access token. What is none has none.

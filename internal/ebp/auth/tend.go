@@ -58,6 +58,7 @@ func (s *Source) tend() {
 		_, err := s.takeTurn(ctx, s.old)
 		s.warn(err)
 	}
+	s.cfg.Watch(s.Status())
 	s.tendLater()
 }
 
