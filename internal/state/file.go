@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,15 +13,11 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
-	"github.com/google/renameio/v2"
 )
 
 const (
 	directoryMode = 0o700
 	fileMode      = 0o600
-	// fileFormat is the layout of a record file. A reader that meets a newer one
-	// reports it rather than guess.
-	fileFormat = 1
 	// lockPoll is how often a waiting process looks whether a lock is free.
 	lockPoll = 20 * time.Millisecond
 )
@@ -45,22 +40,8 @@ func (f *File) String() string { return "file:" + f.dir }
 // Close implements Store.
 func (*File) Close() error { return nil }
 
-// envelope is what a record file holds. The digest tells a file that was cut short
-// or edited by hand from a good one.
-type envelope struct {
-	Format  int     `json:"format"`
-	Key     string  `json:"key"`
-	Version Version `json:"version"`
-	Digest  string  `json:"sha256"`
-	Value   []byte  `json:"value"`
-}
-
-func (e envelope) digest() string {
-	h := sha256.New()
-	fmt.Fprintf(h, "%d\n%q\n%d\n", e.Format, e.Key, e.Version)
-	h.Write(e.Value)
-	return hex.EncodeToString(h.Sum(nil))
-}
+// Now implements Store: processes of one machine share its clock.
+func (*File) Now(context.Context) (time.Time, error) { return time.Now(), nil }
 
 // longestName keeps file names under the 255 bytes that file systems allow.
 const longestName = 180
@@ -79,111 +60,190 @@ func (f *File) path(key string) string {
 	return filepath.Join(f.dir, "records", name(key)+".json")
 }
 
-// Get implements Store.
-func (f *File) Get(_ context.Context, key string) (Record, error) {
+// Get implements Store. It waits for a Put of that key that is under way, and completes
+// one whose process was killed.
+func (f *File) Get(ctx context.Context, key string) (Record, error) {
+	r, err := f.read(key)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return Record{}, err
+	}
+	begun, nextErr := putBegun(f.path(key))
+	if nextErr != nil {
+		return Record{}, f.explain("reading the state", nextErr)
+	}
+	if !begun {
+		return r, err
+	}
+	unlock, err := f.lock(ctx, key)
+	if err != nil {
+		return Record{}, err
+	}
+	defer unlock()
+	return f.settle(key)
+}
+
+// read returns the record as it is on the disk.
+func (f *File) read(key string) (Record, error) {
 	data, err := os.ReadFile(f.path(key))
 	if errors.Is(err, fs.ErrNotExist) {
 		return Record{}, ErrNotFound
 	}
 	if err != nil {
-		return Record{}, fmt.Errorf("reading state: %w", err)
+		return Record{}, f.explain("reading the state", err)
 	}
-	var e envelope
-	if err := json.Unmarshal(data, &e); err != nil {
-		return Record{}, fmt.Errorf("%w: %s is not a whole record (%d bytes)", ErrDamaged, f.path(key), len(data))
+	r, err := unseal(key, data)
+	if err != nil {
+		return Record{}, damaged(f.path(key), err)
 	}
-	switch {
-	case e.Format != fileFormat:
-		return Record{}, fmt.Errorf("%w: %s has format %d, this program reads %d", ErrDamaged, f.path(key), e.Format, fileFormat)
-	case e.Key != key:
-		return Record{}, fmt.Errorf("%w: %s holds the record %q, not %q", ErrDamaged, f.path(key), e.Key, key)
-	case e.Digest != e.digest() || e.Version == 0:
-		return Record{}, fmt.Errorf("%w: the digest of %s does not match its content", ErrDamaged, f.path(key))
-	}
-	return Record{Value: e.Value, Version: e.Version}, nil
+	return r, nil
 }
 
 // Put implements Store.
 func (f *File) Put(ctx context.Context, key string, value []byte, expected Version) (Version, error) {
-	lease, err := f.Lease(ctx, "write "+key)
+	unlock, err := f.lock(ctx, key)
 	if err != nil {
 		return 0, err
 	}
-	defer lease.Release()
-	current, err := f.Get(ctx, key)
+	defer unlock()
+	current, err := f.settle(key)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return 0, err
 	}
 	if current.Version != expected {
 		return 0, ErrConflict
 	}
-	e := envelope{Format: fileFormat, Key: key, Version: expected + 1, Value: value}
-	e.Digest = e.digest()
-	data, err := json.Marshal(e)
+	data, err := seal(key, expected+1, value)
 	if err != nil {
-		return 0, fmt.Errorf("encoding state: %w", err)
+		return 0, err
 	}
-	if err := replace(f.path(key), data); err != nil {
-		return 0, fmt.Errorf("writing state: %w", err)
+	if err := f.makeDirectory("records"); err != nil {
+		return 0, err
 	}
-	return e.Version, nil
+	if err := writeNext(f.path(key), data); err != nil {
+		return 0, f.explain("writing the state", err)
+	}
+	return expected + 1, nil
 }
 
-// replace writes a file so that a crash leaves the old or the new one: a temporary
-// file beside it, synced, renamed over it, and the rename itself synced.
-func replace(path string, data []byte) error {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, directoryMode); err != nil {
-		return err
-	}
-	t, err := renameio.NewPendingFile(path, renameio.WithTempDir(dir), renameio.WithStaticPermissions(fileMode))
+// Reserve implements Store. Another Put of the same key uses the space up. File systems
+// that never write in place, such as btrfs and zfs, may need more space all the same.
+func (f *File) Reserve(ctx context.Context, key string, size int) error {
+	unlock, err := f.lock(ctx, key)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = t.Cleanup() }()
-	if _, err := t.Write(data); err != nil {
+	defer unlock()
+	// A put that a killed process began is completed first: its token would be erased.
+	if _, err := f.settle(key); err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
-	if err := t.CloseAtomicallyReplace(); err != nil {
-		return err
-	}
-	d, err := os.Open(dir)
+	needed, err := sealedSize(key, size)
 	if err != nil {
 		return err
 	}
-	defer d.Close()
-	return d.Sync()
+	if err := f.makeDirectory("records"); err != nil {
+		return err
+	}
+	if err := reserveNext(f.path(key), needed); err != nil {
+		return f.explain(fmt.Sprintf("keeping %d bytes for the state", needed), err)
+	}
+	return nil
+}
+
+// SetAside implements Store. What a killed process left of a put goes along, since it
+// may be the newest there is, but under a name that no reader looks at.
+func (f *File) SetAside(ctx context.Context, key string) (string, error) {
+	path := f.path(key)
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		if begun, _ := putBegun(path); !begun {
+			return "", ErrNotFound
+		}
+	}
+	unlock, err := f.lock(ctx, key)
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if _, err := f.settle(key); errors.Is(err, ErrNotFound) {
+		return "", ErrNotFound
+	}
+	aside, err := freeName(path)
+	if err != nil {
+		return "", f.explain("setting a record aside", err)
+	}
+	// The put first: with the record gone it could be taken for a first one.
+	if err := os.Rename(path+nextSuffix, aside+nextSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", f.explain("setting a record aside", err)
+	}
+	if err := os.Rename(path, aside); err != nil {
+		return "", f.explain("setting a record aside", err)
+	}
+	if err := syncDirectory(filepath.Dir(path)); err != nil {
+		return "", f.explain("setting a record aside", err)
+	}
+	return aside, nil
+}
+
+// freeName returns a name beside path that nothing has yet.
+func freeName(path string) (string, error) {
+	stamp := path + ".aside-" + time.Now().UTC().Format("20060102T150405.000000000Z")
+	for i := 0; ; i++ {
+		aside := stamp
+		if i > 0 {
+			aside += fmt.Sprintf("-%d", i)
+		}
+		if _, err := os.Lstat(aside); errors.Is(err, fs.ErrNotExist) {
+			return aside, nil
+		} else if err != nil {
+			return "", err
+		}
+	}
 }
 
 // Lease implements Store with a lock of the operating system.
 func (f *File) Lease(ctx context.Context, lease string) (Lease, error) {
-	dir := filepath.Join(f.dir, "locks")
-	if err := os.MkdirAll(dir, directoryMode); err != nil {
-		return nil, fmt.Errorf("making the directory of locks: %w", err)
-	}
-	lock := flock.New(filepath.Join(dir, name(lease)+".lock"), flock.SetPermissions(fileMode))
-	ok, err := lock.TryLockContext(ctx, lockPoll)
+	unlock, err := f.acquire(ctx, name(lease)+".lock")
 	if err != nil {
-		return nil, fmt.Errorf("waiting for the lock %s: %w", lock.Path(), err)
+		return nil, err
 	}
-	if !ok {
-		return nil, fmt.Errorf("waiting for the lock %s: %w", lock.Path(), context.Cause(ctx))
-	}
-	return newLocalLease(func() { _ = lock.Unlock() }), nil
+	return newLocalLease(unlock), nil
 }
 
-// Now implements Store: processes of one machine share its clock.
-func (*File) Now(context.Context) (time.Time, error) { return time.Now(), nil }
+// lock keeps all others from writing a record. Its name cannot be that of a lease.
+func (f *File) lock(ctx context.Context, key string) (unlock func(), err error) {
+	return f.acquire(ctx, name(key)+".write")
+}
 
-// Reserve implements Store.
-func (f *File) Reserve(context.Context, string, int) error { return nil }
-
-// SetAside implements Store.
-func (f *File) SetAside(_ context.Context, key string) (string, error) {
-	aside := f.path(key) + ".aside"
-	err := os.Rename(f.path(key), aside)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", ErrNotFound
+func (f *File) acquire(ctx context.Context, file string) (unlock func(), err error) {
+	if err := f.makeDirectory("locks"); err != nil {
+		return nil, err
 	}
-	return aside, err
+	lock := flock.New(filepath.Join(f.dir, "locks", file), flock.SetPermissions(fileMode))
+	ok, err := lock.TryLockContext(ctx, lockPoll)
+	switch {
+	case ctx.Err() != nil && !ok:
+		return nil, fmt.Errorf("waiting for the lock %s: %w", lock.Path(), ended(ctx))
+	case err != nil:
+		return nil, f.explain("taking a lock of the state", err)
+	}
+	return func() { _ = lock.Unlock() }, nil
+}
+
+// makeDirectory makes a directory of the store, and sees to it that a power cut does not
+// take it away again together with what is in it.
+func (f *File) makeDirectory(sub string) error {
+	dir := filepath.Join(f.dir, sub)
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		return nil
+	}
+	if err := os.MkdirAll(dir, directoryMode); err != nil {
+		return f.explain("making the directory of the state", err)
+	}
+	for _, parent := range []string{f.dir, filepath.Dir(f.dir)} {
+		// Not every directory above may be opened; its file system then sees to it.
+		if err := syncDirectory(parent); err != nil && !errors.Is(err, fs.ErrPermission) {
+			return f.explain("making the directory of the state", err)
+		}
+	}
+	return nil
 }

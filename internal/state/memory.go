@@ -2,9 +2,9 @@ package state
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -13,6 +13,7 @@ import (
 type Memory struct {
 	mu      sync.Mutex
 	records map[string]Record
+	aside   map[string]Record
 	leases  map[string]chan struct{} // holds one token while the lease is free
 }
 
@@ -20,7 +21,7 @@ var _ Store = (*Memory)(nil)
 
 // NewMemory returns an empty store.
 func NewMemory() *Memory {
-	return &Memory{records: map[string]Record{}, leases: map[string]chan struct{}{}}
+	return &Memory{records: map[string]Record{}, aside: map[string]Record{}, leases: map[string]chan struct{}{}}
 }
 
 // Get implements Store.
@@ -57,8 +58,8 @@ func (m *Memory) SetAside(_ context.Context, key string) (string, error) {
 	if !ok {
 		return "", ErrNotFound
 	}
-	aside := "aside/" + key
-	m.records[aside] = r
+	aside := fmt.Sprintf("aside/%d/%s", len(m.aside)+1, key)
+	m.aside[aside] = r
 	delete(m.records, key)
 	return m.String() + aside, nil
 }
@@ -77,30 +78,12 @@ func (m *Memory) Lease(ctx context.Context, name string) (Lease, error) {
 	case <-free:
 		return newLocalLease(func() { free <- struct{}{} }), nil
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, fmt.Errorf("waiting for the lease %q: %w", name, ended(ctx))
 	}
 }
 
 // Now implements Store.
 func (*Memory) Now(context.Context) (time.Time, error) { return time.Now(), nil }
-
-// localLease is a lease that lasts until it is released or the process ends.
-type localLease struct {
-	released atomic.Bool
-	free     func()
-}
-
-func newLocalLease(free func()) *localLease { return &localLease{free: free} }
-
-// Held implements Lease.
-func (l *localLease) Held(time.Duration) bool { return !l.released.Load() }
-
-// Release implements Lease.
-func (l *localLease) Release() {
-	if !l.released.Swap(true) {
-		l.free()
-	}
-}
 
 // String implements Store.
 func (*Memory) String() string { return "memory:" }

@@ -23,7 +23,6 @@ package state
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 )
@@ -83,26 +82,35 @@ type Lease interface {
 	Release()
 }
 
-// Open opens the store that a configuration names: "file:DIR" or "memory:". The
-// directory is made when something is first written.
+// Open opens the store that a configuration names: "file:DIR", "memory:", or the URL of
+// a server, redis://, rediss://, postgres:// or postgresql://. Nothing is made and nobody
+// is called until the store is used. Errors never show what follows the scheme, which
+// may hold a password.
 func Open(location string) (Store, error) {
 	scheme, rest, ok := strings.Cut(location, ":")
-	switch {
-	case ok && scheme == "file":
+	if !ok {
+		return nil, errUnknown("the state is not known")
+	}
+	switch scheme = strings.ToLower(scheme); scheme {
+	case "file":
 		if rest = strings.TrimPrefix(rest, "//"); rest == "" {
 			return nil, errors.New(`state "file:" names no directory: write file:/path/to/directory`)
 		}
 		return NewFile(rest), nil
-	case ok && scheme == "memory" && rest == "":
-		return NewMemory(), nil
+	case "memory":
+		if rest == "" {
+			return NewMemory(), nil
+		}
+		return nil, errors.New(`state "memory:…" is not known: write memory: and nothing after it`)
+	case "redis", "rediss":
+		return OpenRedis(location)
+	case "postgres", "postgresql":
+		return OpenPostgres(location)
 	}
-	return nil, fmt.Errorf("state %q is not known: write file:/path/to/directory", redact(location))
+	// An unknown scheme may be the user name of an address that was pasted by half.
+	return nil, errUnknown("the state names a store that is not known")
 }
 
-// redact leaves the scheme of a location that may hold a password.
-func redact(location string) string {
-	if scheme, _, ok := strings.Cut(location, ":"); ok {
-		return scheme + ":…"
-	}
-	return location
+func errUnknown(what string) error {
+	return errors.New(what + ": write file:/path/to/directory, redis://host:6379/0, postgres://user:password@host:5432/database, or memory: for a state that ends with the process")
 }

@@ -1,70 +1,207 @@
 package state
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// Run as a child, this binary appends to a counter until it is killed.
-func TestMain(m *testing.M) {
-	if dir := os.Getenv("STATE_TEST_COUNT_IN"); dir != "" {
-		countForever(dir)
+// shortLease is the lease time of the tests: long enough for a machine that is busy to
+// prolong in time.
+const shortLease = 1500 * time.Millisecond
+
+// shorten has the leases of a server run out sooner.
+func shorten(s Store, d time.Duration) Store {
+	switch s := s.(type) {
+	case *Redis:
+		s.leases.time = d
+	case *Postgres:
+		s.leases.time = d
 	}
-	os.Exit(m.Run())
+	return s
 }
 
-func countForever(dir string) {
-	store, ctx := NewFile(dir), context.Background()
-	for {
-		r, err := store.Get(ctx, "count")
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+// shared are the kinds of store that processes can share.
+var shared = []string{"file", "redis", "postgres"}
+
+// place names a store that is empty and nobody else's.
+func place(t *testing.T, kind string) string {
+	t.Helper()
+	switch kind {
+	case "memory":
+		return "memory:"
+	case "file":
+		return "file:" + filepath.Join(t.TempDir(), "state")
+	case "redis":
+		return redisPlace(t)
+	case "postgres":
+		return postgresPlace(t)
+	}
+	panic(kind)
+}
+
+func redisPlace(t *testing.T) string {
+	t.Helper()
+	location := os.Getenv("EBP_TEST_REDIS_URL")
+	if location == "" {
+		missing(t, "EBP_TEST_REDIS_URL is not set: `eval \"$(bash .ci/servers start)\"` starts a Redis")
+	}
+	prefix := "test-" + randomWord()[:12] + ":"
+	t.Cleanup(func() {
+		o, err := redis.ParseURL(location)
+		require.NoError(t, err)
+		c := redis.NewClient(o)
+		defer c.Close()
+		keys, err := c.Keys(context.Background(), prefix+"*").Result()
+		require.NoError(t, err)
+		if len(keys) > 0 {
+			require.NoError(t, c.Del(context.Background(), keys...).Err())
 		}
-		n, _ := strconv.Atoi(strings.TrimSpace(string(r.Value)))
-		next := fmt.Sprintf("%d%s", n+1, strings.Repeat(" ", 20_000)) // several disk pages
-		if _, err := store.Put(ctx, "count", []byte(next), r.Version); err == nil {
-			fmt.Println(n + 1)
-		} else if !errors.Is(err, ErrConflict) {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
+	})
+	return addQuery(t, location, "prefix", prefix)
+}
+
+func postgresPlace(t *testing.T) string {
+	t.Helper()
+	location := os.Getenv("EBP_TEST_POSTGRES_DSN")
+	if location == "" {
+		missing(t, "EBP_TEST_POSTGRES_DSN is not set: `eval \"$(bash .ci/servers start)\"` starts a Postgres")
+	}
+	schema := "test_" + randomWord()[:12]
+	statement(t, location, "CREATE SCHEMA "+schema)
+	t.Cleanup(func() { statement(t, location, "DROP SCHEMA "+schema+" CASCADE") })
+	return addQuery(t, location, "search_path", schema)
+}
+
+// statement runs a statement past the store.
+func statement(t *testing.T, location, sql string, args ...any) {
+	t.Helper()
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, location)
+	require.NoError(t, err)
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, sql, args...)
+	require.NoError(t, err, sql)
+}
+
+func addQuery(t *testing.T, location, name, value string) string {
+	t.Helper()
+	u, err := url.Parse(location)
+	require.NoError(t, err)
+	q := u.Query()
+	q.Set(name, value)
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+func open(t *testing.T, location string) Store {
+	t.Helper()
+	s, err := Open(location)
+	require.NoError(t, err)
+	shorten(s, shortLease)
+	t.Cleanup(func() { assert.NoError(t, s.Close()) })
+	return s
+}
+
+// everywhere runs a test with an empty store of each kind.
+func everywhere(t *testing.T, test func(t *testing.T, s Store)) {
+	for _, kind := range append([]string{"memory"}, shared...) {
+		t.Run(kind, func(t *testing.T) { test(t, open(t, place(t, kind))) })
 	}
 }
 
-func stores(t *testing.T) map[string]Store {
-	return map[string]Store{"memory": NewMemory(), "file": NewFile(t.TempDir())}
+func TestARecordIsFoundAsItWasPut(t *testing.T) {
+	everywhere(t, func(t *testing.T, s Store) {
+		ctx := t.Context()
+		random := make([]byte, 1<<20)
+		for i := range random {
+			random[i] = byte(rand.Uint32())
+		}
+		for name, value := range map[string][]byte{
+			"empty": {}, "zeros": make([]byte, 1000), "all bytes": allBytes(), "a megabyte": random,
+		} {
+			version := Version(0)
+			for range 3 {
+				next, err := s.Put(ctx, name, value, version)
+				require.NoError(t, err, name)
+				assert.Equal(t, version+1, next)
+				version = next
+				r, err := s.Get(ctx, name)
+				require.NoError(t, err, name)
+				assert.True(t, bytes.Equal(value, r.Value), name)
+				assert.Equal(t, version, r.Version)
+			}
+		}
+	})
 }
 
-func TestOneOfTwoWritersOfAVersionWins(t *testing.T) {
-	for name, s := range stores(t) {
-		t.Run(name, func(t *testing.T) {
-			ctx := t.Context()
-			_, err := s.Get(ctx, "a/b")
-			require.ErrorIs(t, err, ErrNotFound)
-			v1, err := s.Put(ctx, "a/b", []byte("one"), 0)
-			require.NoError(t, err)
-			_, err = s.Put(ctx, "a/b", []byte("another"), 0)
-			require.ErrorIs(t, err, ErrConflict)
+func allBytes() []byte {
+	b := make([]byte, 256)
+	for i := range b {
+		b[i] = byte(i)
+	}
+	return b
+}
 
+func TestAnyCharactersMayBeInAKey(t *testing.T) {
+	long := strings.Repeat("é", 499)
+	keys := []string{
+		"tokens/1f0c/default", "tokens", "tokens/", "/tokens", "Société Générale/l'été", `"quoted" 'twice' \ back`,
+		"a b\tc\nd", "{tag}", "}{", "a:b:*?[x]", "%41", "A", "%%", "..", ".", "../../etc/passwd", "日本語", "x.json", "x",
+		"x.json.next", "zero\x00byte", "zero", "not UTF-8 \xff\xfe", "not UTF-8 \xff\xfd", "%00", "",
+		long + "a", long + "b", strings.Repeat("x", 5000) + "a", strings.Repeat("x", 5000) + "b", strings.Repeat("日", 1500),
+	}
+	everywhere(t, func(t *testing.T, s Store) {
+		ctx := t.Context()
+		for i, key := range keys {
+			_, err := s.Get(ctx, key)
+			require.ErrorIs(t, err, ErrNotFound, "%q", key)
+			_, err = s.Put(ctx, key, fmt.Appendf(nil, "value %d", i), 0)
+			require.NoError(t, err, "%q", key)
+		}
+		for i, key := range keys {
+			r, err := s.Get(ctx, key)
+			require.NoError(t, err, "%q", key)
+			assert.Equal(t, fmt.Sprintf("value %d", i), string(r.Value), "%q", key)
+			lease, err := s.Lease(ctx, key)
+			require.NoError(t, err, "%q", key)
+			defer lease.Release()
+			_, err = s.Put(ctx, key, nil, 1) // a lease of that name is not in the way of writing
+			require.NoError(t, err, "%q", key)
+		}
+	})
+}
+
+func TestOneOfManyWritersOfAVersionWins(t *testing.T) {
+	everywhere(t, func(t *testing.T, s Store) {
+		ctx := t.Context()
+		version := Version(0)
+		for round := range 3 { // the first of them makes the record
 			var wg sync.WaitGroup
 			var mu sync.Mutex
 			won := 0
 			for i := range 20 {
 				wg.Go(func() {
-					if _, err := s.Put(ctx, "a/b", fmt.Appendf(nil, "writer %d", i), v1); err == nil {
+					// The same value from all: a winner is known by its write, not by what it wrote.
+					value := "same"
+					if round > 0 {
+						value = fmt.Sprintf("writer %d", i)
+					}
+					if _, err := s.Put(ctx, "a/b", []byte(value), version); err == nil {
 						mu.Lock()
 						won++
 						mu.Unlock()
@@ -75,141 +212,173 @@ func TestOneOfTwoWritersOfAVersionWins(t *testing.T) {
 			}
 			wg.Wait()
 			assert.Equal(t, 1, won)
+			version++
+		}
+		for _, other := range []Version{0, 1, version - 1, version + 1} {
+			_, err := s.Put(ctx, "a/b", []byte("late"), other)
+			assert.ErrorIs(t, err, ErrConflict)
+		}
+		_, err := s.Put(ctx, "new", []byte("x"), 5)
+		assert.ErrorIs(t, err, ErrConflict, "a record that is gone is not made again by one who had read it")
+	})
+}
+
+func TestSettingARecordAsideFreesItsKeyAndLosesNothing(t *testing.T) {
+	everywhere(t, func(t *testing.T, s Store) {
+		ctx := t.Context()
+		_, err := s.SetAside(ctx, "tokens/é")
+		require.ErrorIs(t, err, ErrNotFound)
+		seen := map[string]bool{}
+		for range 3 {
+			v, err := s.Put(ctx, "tokens/é", []byte("x"), 0)
+			require.NoError(t, err)
+			_, err = s.Put(ctx, "tokens/é", []byte("y"), v)
+			require.NoError(t, err)
+			require.NoError(t, s.Reserve(ctx, "tokens/é", 1000))
+			where, err := s.SetAside(ctx, "tokens/é")
+			require.NoError(t, err)
+			assert.False(t, seen[where], "%s: the one before is gone", where)
+			seen[where] = true
+			_, err = s.Get(ctx, "tokens/é")
+			require.ErrorIs(t, err, ErrNotFound)
+			_, err = s.SetAside(ctx, "tokens/é")
+			require.ErrorIs(t, err, ErrNotFound)
+		}
+	})
+}
+
+func TestReservingChangesNothingThatCanBeSeen(t *testing.T) {
+	everywhere(t, func(t *testing.T, s Store) {
+		ctx := t.Context()
+		require.NoError(t, s.Reserve(ctx, "k", 1000))
+		_, err := s.Get(ctx, "k")
+		require.ErrorIs(t, err, ErrNotFound)
+		version := Version(0)
+		for _, size := range []int{10, 1000, 5000, 0, 100_000} { // less and more than reserved
+			value := bytes.Repeat([]byte("v"), size)
+			next, err := s.Put(ctx, "k", value, version)
+			require.NoError(t, err)
+			version = next
+			require.NoError(t, s.Reserve(ctx, "k", 1000))
+			require.NoError(t, s.Reserve(ctx, "k", 10))
+			r, err := s.Get(ctx, "k")
+			require.NoError(t, err)
+			assert.Equal(t, string(value), string(r.Value))
+			assert.Equal(t, version, r.Version)
+		}
+	})
+}
+
+func TestTheClockGoesForward(t *testing.T) {
+	everywhere(t, func(t *testing.T, s Store) {
+		before, err := s.Now(t.Context())
+		require.NoError(t, err)
+		assert.WithinDuration(t, time.Now(), before, 5*time.Second, "the servers of the tests are on this machine")
+		time.Sleep(2 * time.Millisecond)
+		after, err := s.Now(t.Context())
+		require.NoError(t, err)
+		assert.True(t, after.After(before))
+	})
+}
+
+func TestAContextThatHasEndedEndsEveryCall(t *testing.T) {
+	for _, kind := range shared {
+		t.Run(kind, func(t *testing.T) {
+			s := open(t, place(t, kind))
+			ctx, cancel := context.WithCancelCause(t.Context())
+			cause := errors.New("the pipeline stops")
+			cancel(cause)
+			_, err := s.Put(ctx, "k", []byte("x"), 0)
+			assert.ErrorIs(t, err, context.Canceled)
+			_, err = s.Lease(ctx, "k")
+			assert.ErrorIs(t, err, context.Canceled)
+			assert.ErrorIs(t, err, cause)
 		})
 	}
 }
 
-func TestALeaseHasOneHolder(t *testing.T) {
-	for name, s := range stores(t) {
-		t.Run(name, func(t *testing.T) {
-			lease, err := s.Lease(t.Context(), "tokens")
-			require.NoError(t, err)
-			ctx, cancel := context.WithTimeout(t.Context(), 80*time.Millisecond)
-			defer cancel()
-			_, err = s.Lease(ctx, "tokens")
-			require.ErrorIs(t, err, context.DeadlineExceeded)
-			_, err = s.Lease(t.Context(), "others")
-			require.NoError(t, err)
-			lease.Release()
-			again, err := s.Lease(t.Context(), "tokens")
-			require.NoError(t, err)
-			again.Release()
-		})
-	}
-}
-
-func TestADamagedRecordIsReportedAndNeverReplaced(t *testing.T) {
-	ctx := t.Context()
-	s := NewFile(t.TempDir())
-	_, err := s.Put(ctx, "tokens/x", []byte(`{"refresh_token":"secret"}`), 0)
+func TestDamagedRecordsAreReportedAndNeverReplaced(t *testing.T) {
+	const key = "tokens/x"
+	whole, err := seal(key, 1, []byte(`{"refresh_token":"secret"}`))
 	require.NoError(t, err)
-	path := s.path("tokens/x")
-	whole, err := os.ReadFile(path)
-	require.NoError(t, err)
-	damaged := map[string][]byte{
-		"empty":       {},
-		"half":        whole[:len(whole)/2],
-		"bit flipped": []byte(strings.Replace(string(whole), `"version":1`, `"version":7`, 1)),
-		"newer":       []byte(strings.Replace(string(whole), `"format":1`, `"format":9`, 1)),
-		"other key":   []byte(strings.Replace(string(whole), "tokens/x", "tokens/y", 1)),
-		"not JSON":    []byte("hello"),
+	edited := func(old, new string) string { return strings.Replace(string(whole), old, new, 1) }
+	contents := map[string]string{
+		"empty":            "",
+		"half":             string(whole[:len(whole)/2]),
+		"bit flipped":      edited(`"version":1`, `"version":7`),
+		"newer":            edited(`"format":1`, `"format":9`),
+		"no format":        edited(`"format":1`, `"format":0`),
+		"other key":        edited("tokens/x", "tokens/y"),
+		"other value":      edited(`"value":"ey`, `"value":"eZ`),
+		"not JSON":         "secret",
+		"secret in a type": `{"format":"secret"}`,
+		"twice":            string(whole) + string(whole),
+		"zeros":            string(make([]byte, 100)),
 	}
-	for name, data := range damaged {
-		t.Run(name, func(t *testing.T) {
-			require.NoError(t, os.WriteFile(path, data, 0o600))
-			_, err := s.Get(ctx, "tokens/x")
-			require.ErrorIs(t, err, ErrDamaged)
-			assert.NotContains(t, err.Error(), "secret")
-			for _, expected := range []Version{0, 1, 7} {
-				_, err = s.Put(ctx, "tokens/x", []byte("{}"), expected)
-				require.Error(t, err)
+	for _, kind := range shared {
+		t.Run(kind, func(t *testing.T) {
+			location := place(t, kind)
+			for name, content := range contents {
+				t.Run(name, func(t *testing.T) {
+					s := open(t, location)
+					ctx := t.Context()
+					version, err := s.Put(ctx, key, []byte("{}"), 0)
+					require.NoError(t, err)
+					overwrite(t, s, location, key, content)
+					_, err = s.Get(ctx, key)
+					require.ErrorIs(t, err, ErrDamaged)
+					assert.NotContains(t, err.Error(), "secret")
+					for _, expected := range []Version{0, version, 7} {
+						_, err = s.Put(ctx, key, []byte("{}"), expected)
+						require.ErrorIs(t, err, ErrDamaged)
+					}
+					assert.Equal(t, content, stored(t, s, location, key), "it was written over")
+					_, err = s.SetAside(ctx, key)
+					require.NoError(t, err)
+					_, err = s.Get(ctx, key)
+					require.ErrorIs(t, err, ErrNotFound)
+					// For the next one, which begins with an empty key.
+					_, err = s.Put(ctx, key, []byte("new"), 0)
+					require.NoError(t, err)
+					_, err = s.SetAside(ctx, key)
+					require.NoError(t, err)
+				})
 			}
-			now, err := os.ReadFile(path)
-			require.NoError(t, err)
-			assert.Equal(t, data, now)
 		})
 	}
 }
 
-func TestNobodyElseCanReadTheFiles(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "deep", "state")
-	s := NewFile(dir)
-	_, err := s.Put(t.Context(), "tokens/é/"+strings.Repeat("long ", 100), []byte("x"), 0)
-	require.NoError(t, err)
-	n := 0
-	require.NoError(t, filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
-		require.NoError(t, err)
-		info, err := d.Info()
-		require.NoError(t, err)
-		n++
-		assert.Zero(t, info.Mode().Perm()&0o077, path)
-		return nil
-	}))
-	assert.Greater(t, n, 3)
+// overwrite changes what a store holds of a record behind its back.
+func overwrite(t *testing.T, s Store, location, key, content string) {
+	t.Helper()
+	switch s := s.(type) {
+	case *File:
+		require.NoError(t, os.WriteFile(s.path(key), []byte(content), 0o600))
+	case *Redis:
+		require.NoError(t, s.client.HSet(t.Context(), s.recordKey(key), "record", content).Err())
+	case *Postgres:
+		statement(t, location, `UPDATE benthos_ebp_records SET value = $2::bytea WHERE key = $1`, key, []byte(content))
+	}
 }
 
-func TestKilledWritersLeaveAWholeRecordAndNoLock(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts and kills processes")
-	}
-	dir := t.TempDir()
-	s := NewFile(dir)
-	last := 0
-	for round := range 15 {
-		var children []*exec.Cmd
-		var outs []*strings.Builder
-		for range 2 {
-			c := exec.Command(os.Args[0])
-			c.Env = append(os.Environ(), "STATE_TEST_COUNT_IN="+dir)
-			out := &strings.Builder{}
-			c.Stdout, c.Stderr = out, out
-			require.NoError(t, c.Start())
-			children, outs = append(children, c), append(outs, out)
-		}
-		time.Sleep(time.Duration(20+round*7) * time.Millisecond)
-		for _, c := range children {
-			_ = c.Process.Kill()
-			_ = c.Wait()
-		}
-		confirmed := last
-		for _, out := range outs {
-			lines := strings.Fields(out.String())
-			for _, l := range lines {
-				n, err := strconv.Atoi(l)
-				require.NoError(t, err, out.String())
-				confirmed = max(confirmed, n)
-			}
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-		r, err := s.Get(ctx, "count")
-		if errors.Is(err, ErrNotFound) {
-			require.Zero(t, confirmed)
-			cancel()
-			continue
-		}
+func stored(t *testing.T, s Store, location, key string) string {
+	t.Helper()
+	switch s := s.(type) {
+	case *File:
+		data, err := os.ReadFile(s.path(key))
 		require.NoError(t, err)
-		n, err := strconv.Atoi(strings.TrimSpace(string(r.Value)))
+		return string(data)
+	case *Redis:
+		data, err := s.client.HGet(t.Context(), s.recordKey(key), "record").Result()
 		require.NoError(t, err)
-		assert.GreaterOrEqual(t, n, confirmed, "a write that returned was lost")
-		assert.EqualValues(t, n, r.Version, "a version was written twice")
-		lease, err := s.Lease(ctx, "write count")
-		require.NoError(t, err, "a killed process left its lock")
-		lease.Release()
-		cancel()
-		last = n
-	}
-	assert.Positive(t, last)
-}
-
-func TestLocationsThatAreNotKnownAreExplainedWithoutTheirPassword(t *testing.T) {
-	_, err := Open("postgres://user:hunter2@host/db")
-	require.Error(t, err)
-	assert.NotContains(t, err.Error(), "hunter2")
-	_, err = Open("file:")
-	require.ErrorContains(t, err, "names no directory")
-	for _, location := range []string{"file:/tmp/x", "file:///tmp/x"} {
-		s, err := Open(location)
+		return data
+	case *Postgres:
+		conn, err := pgx.Connect(t.Context(), location)
 		require.NoError(t, err)
-		assert.Equal(t, "file:/tmp/x", s.String())
+		defer conn.Close(t.Context())
+		var data []byte
+		require.NoError(t, conn.QueryRow(t.Context(), `SELECT value FROM benthos_ebp_records WHERE key = $1`, key).Scan(&data))
+		return string(data)
 	}
+	panic("no such store")
 }

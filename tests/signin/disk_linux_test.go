@@ -1,13 +1,11 @@
 package signin
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -42,12 +40,6 @@ func fill(t *testing.T, dir string) (empty func()) {
 	require.ErrorIs(t, err, syscall.ENOSPC)
 	require.NoError(t, f.Close())
 	return func() { require.NoError(t, os.Remove(path)) }
-}
-
-func closeSource(source *auth.Source) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
-	return source.Close(ctx)
 }
 
 func TestADiskThatIsFullBeforeARenewalUsesNoTokenUp(t *testing.T) {

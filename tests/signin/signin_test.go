@@ -7,6 +7,7 @@ package signin
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net/url"
 	"os"
@@ -151,6 +152,12 @@ func signIn(t *testing.T, s *sandbox.Server, store state.Store, seed string, sai
 		URL: u, ClientID: c.ClientID, ClientSecret: c.ClientSecret, Profile: "default", Seed: seed,
 		Store: store, HTTP: httpClient(nil), Log: said,
 	}
+}
+
+func closeSource(source *auth.Source) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	return source.Close(ctx)
 }
 
 // pause lets a process run for a moment.
