@@ -3,7 +3,6 @@
 package signin
 
 import (
-	"os"
 	"strconv"
 	"strings"
 	"syscall"
@@ -45,7 +44,7 @@ func TestAStateThatIsRestartedLosesNoSignIn(t *testing.T) {
 				env := append(environment(s, "call", location, seed), envSeconds+"="+strconv.Itoa(seconds), envPace+"=20")
 				all = append(all, startProcess(t, env))
 			}
-			for i, signal := range []os.Signal{syscall.SIGTERM, syscall.SIGKILL, syscall.SIGKILL} {
+			for i, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL, syscall.SIGKILL} {
 				pause(2*time.Second + time.Duration(i)*170*time.Millisecond)
 				if strings.HasPrefix(name, "postgres") && signal == syscall.SIGTERM {
 					signal = syscall.SIGINT // TERM would wait for its clients

@@ -4,6 +4,7 @@ package signin
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -31,6 +32,10 @@ type server struct {
 func (s *server) start() {
 	s.t.Helper()
 	s.cmd = s.command()
+	if s.cmd.SysProcAttr == nil {
+		s.cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	s.cmd.SysProcAttr.Setpgid = true
 	log, err := os.OpenFile(filepath.Join(s.cmd.Dir, "server.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	require.NoError(s.t, err)
 	s.cmd.Stdout, s.cmd.Stderr = log, log
@@ -50,20 +55,36 @@ func (s *server) start() {
 	}, 30*time.Second, 20*time.Millisecond, "%s does not listen", s.cmd.Path)
 }
 
-// end ends it with a signal.
-func (s *server) end(signal os.Signal) {
-	_ = s.cmd.Process.Signal(signal)
+// end ends it with a signal. One that cannot be obeyed goes to its children too, as when a
+// machine goes down: those of Postgres would answer for a moment.
+func (s *server) end(signal syscall.Signal) {
+	target := s.cmd.Process.Pid
+	if signal == syscall.SIGKILL {
+		target = -target
+	}
+	_ = syscall.Kill(target, signal)
 	<-s.exited
 }
 
 func (s *server) address() string { return "127.0.0.1:" + strconv.Itoa(s.port) }
 
+// freePort is one that the operating system gives no client, so that it is still free when
+// a server comes back.
+func freePort(t *testing.T) int {
+	t.Helper()
+	for {
+		port := 10_000 + rand.N(20_000)
+		l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
+		if err == nil {
+			require.NoError(t, l.Close())
+			return port
+		}
+	}
+}
+
 func newServer(t *testing.T, command func(s *server) *exec.Cmd) *server {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	s := &server{t: t, port: l.Addr().(*net.TCPAddr).Port}
-	require.NoError(t, l.Close())
+	s := &server{t: t, port: freePort(t)}
 	s.command = func() *exec.Cmd { return command(s) }
 	s.start()
 	t.Cleanup(func() { s.end(syscall.SIGKILL) })
