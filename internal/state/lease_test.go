@@ -61,6 +61,39 @@ func TestAClosedStoreHasReleasedItsLeases(t *testing.T) {
 	}
 }
 
+func TestAServerGivesALeaseToOneHolderAndToAnotherOnceItRanOut(t *testing.T) {
+	for _, kind := range []string{"redis", "postgres"} {
+		t.Run(kind, func(t *testing.T) {
+			s := open(t, place(t, kind)).(leaseServer)
+			ctx := t.Context()
+			take := func(holder string, d time.Duration) bool {
+				taken, err := s.takeLease(ctx, "tokens", holder, d)
+				require.NoError(t, err)
+				return taken
+			}
+			prolong := func(holder string) bool {
+				held, err := s.prolongLease(ctx, "tokens", holder, time.Minute)
+				require.NoError(t, err)
+				return held
+			}
+			assert.False(t, prolong("a"), "it was never taken")
+			assert.True(t, take("a", time.Minute))
+			assert.True(t, take("a", time.Minute), "an answer was lost, and it is asked again")
+			assert.True(t, prolong("a"))
+			assert.False(t, take("b", time.Minute))
+			assert.False(t, prolong("b"))
+			require.NoError(t, s.dropLease(ctx, "tokens", "b"))
+			assert.False(t, take("b", time.Minute), "somebody freed the lease of another")
+			require.NoError(t, s.dropLease(ctx, "tokens", "a"))
+			assert.True(t, take("b", 50*time.Millisecond))
+			time.Sleep(60 * time.Millisecond)
+			assert.True(t, take("c", time.Minute), "it should have run out")
+			assert.False(t, prolong("b"))
+			assert.True(t, prolong("c"))
+		})
+	}
+}
+
 // prolonging counts the goroutines that prolong leases.
 func prolonging() int {
 	buffer := make([]byte, 1<<20)

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -30,6 +31,7 @@ const (
 func TestMain(m *testing.M) {
 	role := os.Getenv(envRole)
 	if role == "" {
+		_ = flag.Set("test.parallel", "5") // they wait more than they work
 		os.Exit(m.Run())
 	}
 	s, err := Open(os.Getenv(envLocation))

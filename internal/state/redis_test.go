@@ -59,10 +59,18 @@ func TestRedisStoresWithDifferentPrefixesDoNotMeet(t *testing.T) {
 func TestAPutWhoseAnswerRedisCouldNotDeliverIsNoConflict(t *testing.T) {
 	p, location := viaProxy(t, place(t, "redis"))
 	s := open(t, location)
-	for version := range Version(3) { // and the server has the script
+	for version := range Version(3) {
 		_, err := s.Put(t.Context(), testKey, []byte("before"), version)
 		require.NoError(t, err)
 	}
+	// The server has to have the scripts, or it is not their answers that are lost.
+	_, err := s.Put(t.Context(), "another", nil, 0)
+	require.NoError(t, err)
+	_, err = s.SetAside(t.Context(), "another")
+	require.NoError(t, err)
+	lease, err := s.Lease(t.Context(), "another")
+	require.NoError(t, err)
+	lease.Release()
 	p.loseAnswerTo("evalsha")
 	next, err := s.Put(t.Context(), testKey, []byte("x"), 3)
 	require.NoError(t, err)
@@ -77,7 +85,7 @@ func TestAPutWhoseAnswerRedisCouldNotDeliverIsNoConflict(t *testing.T) {
 	require.NoError(t, err)
 	assert.NotEmpty(t, where)
 	p.loseAnswerTo("evalsha")
-	lease, err := s.Lease(t.Context(), testKey)
+	lease, err = s.Lease(t.Context(), testKey)
 	require.NoError(t, err)
 	lease.Release()
 	require.Equal(t, 3, p.answersLost())

@@ -3,6 +3,7 @@ package state
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -29,11 +30,32 @@ type server struct {
 	exited  chan struct{}
 }
 
-// start starts it, or starts it again.
+// start starts it, or starts it again, and waits until it answers. What was killed may
+// have left children that keep a new one from starting for a moment.
 func (s *server) start() {
 	s.t.Helper()
+	until := time.Now().Add(30 * time.Second)
+	s.run()
+	for !s.ready() {
+		select {
+		case <-s.exited:
+			s.run()
+		default:
+		}
+		if time.Now().After(until) {
+			log, _ := os.ReadFile(s.log())
+			s.t.Fatalf("%s does not answer: %s", s.cmd.Path, log)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+func (s *server) log() string { return filepath.Join(s.cmd.Dir, "server.log") }
+
+func (s *server) run() {
+	s.t.Helper()
 	s.cmd = s.command()
-	log, err := os.OpenFile(filepath.Join(s.cmd.Dir, "server.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := os.OpenFile(s.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	require.NoError(s.t, err)
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	require.NoError(s.t, s.cmd.Start())
@@ -43,7 +65,6 @@ func (s *server) start() {
 		_ = log.Close()
 		close(exited)
 	}(s.cmd, s.exited)
-	require.Eventually(s.t, s.ready, 30*time.Second, 10*time.Millisecond, "%s does not answer", s.cmd.Path)
 }
 
 // end ends it with a signal.
@@ -60,12 +81,18 @@ func (s *server) postgresURL() string {
 
 func (s *server) address() string { return "127.0.0.1:" + strconv.Itoa(s.port) }
 
+// freePort is one that no client is given by the operating system, so that it is still
+// free when a server comes back.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, l.Close())
-	return l.Addr().(*net.TCPAddr).Port
+	for {
+		port := 10_000 + rand.N(20_000)
+		l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
+		if err == nil {
+			require.NoError(t, l.Close())
+			return port
+		}
+	}
 }
 
 func newServer(t *testing.T, command func(s *server) *exec.Cmd, ready func(s *server) bool) *server {
