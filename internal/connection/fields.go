@@ -4,6 +4,7 @@ package connection
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -253,7 +254,7 @@ func (s *settings) check() error {
 		wrong       bool
 		field, what string
 	}{
-		{s.PerSecond < 0 || s.PerMinute < 0 || s.PerDay < 0, "calls", "a pace cannot be negative; 0 means no limit"},
+		{!(s.PerSecond >= 0) || math.IsInf(s.PerSecond, 0) || s.PerMinute < 0 || s.PerDay < 0, "calls", "a pace cannot be negative; 0 means no limit"},
 		{s.Timeout <= 0, "http.timeout", tooShortTimeout},
 		{s.MaxRetries < 0, "http.max_retries", negativeRetries},
 		{s.BackoffInitial <= 0, "http.backoff.initial_interval", tooShortBackoff},

@@ -47,7 +47,7 @@ func newObserver(mgr *service.Resources, sh *shared) *observer {
 func (o *observer) noteSignIn(status auth.Status) {
 	switch {
 	case status.SignedIn:
-		o.expiry.Set(int64(time.Until(status.RefreshExpires).Seconds()), status.Profile)
+		o.expiry.Set(int64(max(0, time.Until(status.RefreshExpires)).Seconds()), status.Profile)
 	case status.Reason != "":
 		o.expiry.Set(0, status.Profile)
 	}
@@ -55,7 +55,7 @@ func (o *observer) noteSignIn(status auth.Status) {
 
 // Start implements transport.Observer.
 func (o *observer) Start(ctx context.Context, c *transport.Call, method, url string) (context.Context, func(transport.Attempt)) {
-	waited := c.Waited
+	waited := c.LastWait
 	ctx, span := o.tracer.Start(ctx, c.Operation, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
 		attribute.String("http.request.method", method),
 		attribute.String("url.full", url),

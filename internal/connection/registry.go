@@ -235,20 +235,37 @@ func (sh *shared) abandon() {
 	}
 }
 
-// close returns what went wrong with the sign-in's last token, if anything did.
+// close returns what went wrong with the sign-in's last token, if anything did. The store
+// stays open as long as a renewal is under way: its answer must be saved, and nobody else
+// may get the lease meanwhile.
 func (sh *shared) close() error {
 	err := sh.client.Close()
+	if err == nil {
+		sh.releaseRest()
+		return nil
+	}
+	go func() {
+		if late := sh.client.CloseLate(); late != nil {
+			sh.log.Warnf("%v", late)
+		}
+		sh.releaseRest()
+	}()
+	return err
+}
+
+func (sh *shared) releaseRest() {
 	sh.account.release()
 	sh.store.release()
 	if sh.embedded != nil {
 		_ = sh.embedded.Close()
 	}
-	return err
 }
 
 // warnOfForgetfulState tells a person, once, of a store that keeps less than it should.
 func (sh *shared) warnOfForgetfulState(ctx context.Context) {
 	sh.durable.Do(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closingTime)
+		defer cancel()
 		if d, ok := sh.store.Store.(state.Durable); ok {
 			if warning := d.Durability(ctx); warning != "" {
 				sh.log.Warnf("%s", warning)

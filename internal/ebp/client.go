@@ -210,7 +210,7 @@ func proxySecrets(raw string) []string {
 	}
 	user, password, ok := strings.Cut(rest[:at], ":")
 	if !ok || password == "" {
-		return nil
+		return []string{user} // which may be a token
 	}
 	out := []string{password}
 	if p, err := url.PathUnescape(password); err == nil {
@@ -226,7 +226,7 @@ const closingTime = 15 * time.Second
 
 // Close frees the client's connections. A renewal of the sign-in that is under way may
 // end first, and its token be saved: it is the only one that works. An error says that
-// this did not succeed.
+// this is not so yet: then the store must stay open until CloseLate has ended.
 func (c *Client) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closingTime)
 	defer cancel()
@@ -234,6 +234,17 @@ func (c *Client) Close() error {
 	c.network.CloseIdleConnections()
 	return err
 }
+
+// CloseLate goes on where Close gave up, for as long as an exchange and saving its result
+// may take.
+func (c *Client) CloseLate() error {
+	ctx, cancel := context.WithTimeout(context.Background(), c.cfg.Timeout+lateTime)
+	defer cancel()
+	return c.tokens.Close(ctx)
+}
+
+// lateTime is for saving a token that came after Close gave up.
+const lateTime = 2 * time.Minute
 
 // SignedIn makes sure that there is an access token. It costs no API call, and at
 // most one of the authorization server.

@@ -17,10 +17,11 @@
 //   - No answer, no conclusion. A token whose exchange had no answer is tried again: the
 //     server may not have taken it. Only invalid_grant makes it a refused one, which is
 //     recorded and never tried again.
-//   - The newest wins. Records carry a serial that grows with each sign-in and renewal.
-//     A store that comes back with an older record, or with none (it lost its memory, it
-//     was restored from a backup), is given the newer one that a process still holds. A
-//     sign-in by a person is newer than any renewal before it.
+//   - The newest wins. Records carry a serial that grows with each renewal, and remember
+//     which sign-ins they replaced. A store that comes back with an older record, or with
+//     none (it lost its memory, it was restored from a backup), is given the newer one
+//     that a process still holds. What a person did, signing in or out, is never
+//     overwritten by a renewal of what was there before, whatever the clocks say.
 //   - No call without hope. Once the sign-in is refused, or the client is, the
 //     authorization server is not asked again until the stored record changes, a new
 //     seed is configured or, for a client that was refused, some time has passed.
@@ -174,19 +175,24 @@ type Source struct {
 	told    time.Time // when a person was last warned that the sign-in is about to die
 
 	mu      sync.Mutex
-	access  string // what Token may give without asking anybody
-	expires time.Time
+	access  string    // what Token may give without asking anybody
+	expires time.Time // from when on it is not given any more
+	ends    time.Time // when it really ends
 	ahead   time.Time // from when on it is renewed while it is still given out
 	refused string    // the access token that the API did not take
 	status  Status
 	tending *time.Timer
 	closed  bool
+
+	life context.Context // ends with Close: what waits in the background need not go on
+	end  context.CancelFunc
 }
 
 // NewSource returns a source. It makes no call.
 func NewSource(cfg Config) *Source {
 	cfg = cfg.complete()
 	s := &Source{cfg: cfg, oauth: cfg.oauth(""), key: Key(cfg.URL, cfg.ClientID, cfg.Profile), turn: make(chan struct{}, 1)}
+	s.life, s.end = context.WithCancel(context.Background())
 	s.status = Status{Profile: cfg.Profile, Store: cfg.Store.String()}
 	s.turn <- struct{}{}
 	return s
@@ -271,6 +277,28 @@ func (s *Source) Refused(token string) {
 	}
 }
 
+// Replaced implements transport.Tokens: it looks whether the store holds another access
+// token that is good, and takes it up.
+func (s *Source) Replaced(ctx context.Context, token string) bool {
+	if t, _ := s.ready(); t != "" && t != token {
+		return true
+	}
+	select {
+	case <-s.turn:
+		defer func() { s.turn <- struct{}{} }()
+	default:
+		return false // somebody is at it
+	}
+	stored, version, err := s.cfg.fetch(ctx, s.key)
+	if err != nil || s.unsaved || stored.Refused || stored.AccessToken == token || !stored.usable(s.cfg.Now()) || s.current.newerThan(stored) {
+		return false
+	}
+	s.current, s.version, s.known = stored, version, true
+	s.publishStatus()
+	s.publish()
+	return true
+}
+
 // Status returns what this process last knew of the sign-in. It asks nobody.
 func (s *Source) Status() Status {
 	s.mu.Lock()
@@ -279,9 +307,10 @@ func (s *Source) Status() Status {
 }
 
 // Close returns when no renewal is under way and the newest token is saved, or when ctx
-// ends. Its error says that a token could not be saved and dies with the process: the
-// person has to sign in again.
+// ends. An error says that this is not so yet, and that a token may die with the process.
+// The store must stay open until a Close has succeeded: it may be called again.
 func (s *Source) Close(ctx context.Context) error {
+	s.end()
 	s.mu.Lock()
 	s.closed = true
 	if s.tending != nil {
@@ -295,14 +324,14 @@ func (s *Source) Close(ctx context.Context) error {
 		return fmt.Errorf("profile %q: a renewal of the sign-in is still under way: %w", s.cfg.Profile, ctx.Err())
 	}
 	for s.unsaved {
-		err := s.saveUnderLease(ctx)
+		err := s.saveLate(ctx)
 		if err == nil {
 			return nil
 		}
 		select {
 		case <-time.After(savePause):
 		case <-ctx.Done():
-			return fmt.Errorf("profile %q: the newest refresh token could not be saved and is lost; sign in again: %w", s.cfg.Profile, err)
+			return fmt.Errorf("profile %q: the newest refresh token could not be saved and is lost when the program ends; then sign in again: %w", s.cfg.Profile, err)
 		}
 	}
 	return nil

@@ -360,7 +360,7 @@ func TestOfTwoUnsavedRecordsTheNewerSignInStays(t *testing.T) {
 	u, _ := url.Parse(s.URL)
 	r, err := store.Get(t.Context(), Key(u, "client", "default"))
 	require.NoError(t, err)
-	_, err = store.Put(t.Context(), Key(u, "client", "default"), []byte(`{"refresh_token":"newest-token","obtained":"2999-01-01T00:00:00Z"}`), r.Version)
+	_, err = store.Put(t.Context(), Key(u, "client", "default"), []byte(`{"refresh_token":"newest-token","origin":"a person","obtained":"2999-01-01T00:00:00Z"}`), r.Version)
 	require.NoError(t, err)
 	_, err = source.Token(t.Context())
 	require.NoError(t, err)
@@ -382,7 +382,7 @@ func TestClosingSavesTheTokenThatCouldNotBeSavedOrSaysThatItIsLost(t *testing.T)
 		defer cancel()
 		err = source.Close(ctx)
 		if !recovers {
-			require.ErrorContains(t, err, "is lost; sign in again")
+			require.ErrorContains(t, err, "is lost when the program ends; then sign in again")
 			continue
 		}
 		require.NoError(t, err)
@@ -417,7 +417,7 @@ type overtaken struct {
 func (o *overtaken) Put(ctx context.Context, key string, value []byte, v state.Version) (state.Version, error) {
 	if !o.done {
 		o.done = true
-		if _, err := o.Store.Put(ctx, key, []byte(`{"refresh_token":"signed-in-anew","obtained":"2999-01-01T00:00:00Z"}`), v); err != nil {
+		if _, err := o.Store.Put(ctx, key, []byte(`{"refresh_token":"signed-in-anew","origin":"a person","obtained":"2999-01-01T00:00:00Z"}`), v); err != nil {
 			return 0, err
 		}
 	}

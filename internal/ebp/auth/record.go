@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/benthos-ebp/benthos-ebp/internal/state"
@@ -27,9 +28,14 @@ type record struct {
 	Obtained time.Time `json:"obtained"`
 	// SignedIn is when a person did, if that was here.
 	SignedIn time.Time `json:"signed_in,omitzero"`
-	// Seed is the digest of the last configured refresh token that was used: a seed
-	// is used once, as long as it stays the same.
-	Seed string `json:"seed,omitempty"`
+	// Origin names the sign-in, or the signing out, that this record goes back to: another
+	// one for each time that a person did so, and for each seed. Renewals keep it. Before
+	// are those of the records that it replaced, the last first.
+	Origin string   `json:"origin,omitempty"`
+	Before []string `json:"before,omitempty"`
+	// Seeds are the digests of the configured refresh tokens that were used, the last
+	// first: each is used once.
+	Seeds []string `json:"seeds,omitempty"`
 	// Refused is true once EBP has refused RefreshToken, and why.
 	Refused bool   `json:"refused,omitempty"`
 	Reason  string `json:"reason,omitempty"`
@@ -55,6 +61,46 @@ func (r record) serial() int64 {
 // nextSerial is greater than that of r, and than those that other processes may have
 // given before this machine's clock says now.
 func (r record) nextSerial(now time.Time) int64 { return max(r.serial()+1, now.UnixMilli()) }
+
+// mostRemembered is how many origins and seeds a record remembers.
+const mostRemembered = 16
+
+// remember puts one in front of a list.
+func remember(one string, list []string) []string {
+	out := []string{one}
+	for _, other := range list {
+		if other != one && len(out) < mostRemembered {
+			out = append(out, other)
+		}
+	}
+	return out
+}
+
+// replacing gives the record of a new origin what it has to remember of the one that it
+// replaces.
+func (r record) replacing(before record, origin string) record {
+	r.Origin, r.Before, r.Seeds = origin, before.Before, before.Seeds
+	if before.Origin != "" {
+		r.Before = remember(before.Origin, before.Before)
+	}
+	return r
+}
+
+// newerThan reports whether r is what a store should hold that holds o. Within a sign-in
+// the serial tells. Of two sign-ins it is the one that replaced the other; where neither
+// knows of the other, the one in the store stays, since a person has made it. No clock
+// decides between persons.
+func (r record) newerThan(o record) bool {
+	if r.Origin == o.Origin {
+		return r.serial() > o.serial()
+	}
+	return o.Origin == "" || slices.Contains(r.Before, o.Origin) // "": nobody had signed in yet
+}
+
+// essence is the same for two records that differ in nothing but the note of an exchange.
+func (r record) essence() string {
+	return fmt.Sprint(r.serial(), r.Origin, digest(r.RefreshToken), r.Refused, r.SignedOut, r.Seeds)
+}
 
 // idle returns the record without the note of an exchange.
 func (r record) idle() record {
@@ -135,7 +181,7 @@ func (s *Source) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.known && s.current.RefreshToken != "" && !s.current.Refused && s.current.serial() > stored.serial() {
+	if s.known && s.current.RefreshToken != "" && !s.current.Refused && (version == 0 || s.current.newerThan(stored)) {
 		what := "an older record of the sign-in"
 		if version == 0 {
 			what = "no record of the sign-in any more"
@@ -149,28 +195,29 @@ func (s *Source) load(ctx context.Context) error {
 	return nil
 }
 
-// save writes current if it is newer than the store. Where somebody else has written
-// meanwhile, the newer of the two records stays.
+// save writes current over the version that was last read, and merges it where somebody
+// else has written since.
 func (s *Source) save(ctx context.Context) error {
-	if !s.unsaved {
-		return nil
-	}
 	err := s.put(ctx)
-	if !errors.Is(err, state.ErrConflict) {
-		return err
+	if errors.Is(err, state.ErrConflict) {
+		return s.merge(ctx)
 	}
+	return err
+}
+
+// merge writes current unless the store holds a record that should stay: a newer one, or
+// this very one, whose writing only seemed to have failed.
+func (s *Source) merge(ctx context.Context) error {
 	stored, version, err := s.cfg.fetch(ctx, s.key)
 	if err != nil {
 		return err
 	}
-	switch ours := s.current; {
-	case stored.serial() > ours.serial(), stored.serial() == ours.serial() && stored.Refused == ours.Refused && stored.RefreshToken == ours.RefreshToken && stored.Renewing.IsZero():
-		// Somebody has signed in since; or it was written after all, and only the news of
-		// it was lost.
-		s.current, s.version, s.unsaved = stored, version, false
-		return nil
-	case ours.Refused && stored.RefreshToken != ours.RefreshToken:
-		s.current, s.version, s.unsaved = stored, version, false // what was refused is no longer there
+	ours := s.current
+	stays := version != 0 && (stored.essence() == ours.essence() || stored.Origin != ours.Origin && !ours.newerThan(stored) ||
+		stored.newerThan(ours) || ours.Refused && stored.RefreshToken != ours.RefreshToken)
+	if stays {
+		s.current, s.version, s.unsaved, s.known = stored, version, false, true
+		s.publishStatus()
 		return nil
 	}
 	s.version = version
@@ -187,11 +234,31 @@ func (s *Source) put(ctx context.Context) error {
 	return nil
 }
 
-func (s *Source) saveUnderLease(ctx context.Context) error {
-	lease, err := s.cfg.Store.Lease(ctx, s.key)
-	if err != nil {
-		return fmt.Errorf("waiting for the sign-in: %w", err)
+// saveLate saves what could not be saved before. It does not insist on the lease, which
+// somebody may hold who waits for an answer: of two that write at once one has to merge.
+func (s *Source) saveLate(ctx context.Context) error {
+	release := s.cfg.leaseOrNot(ctx, s.key)
+	defer release()
+	if !s.unsaved {
+		return nil
 	}
-	defer lease.Release()
-	return s.save(ctx)
+	return s.merge(ctx)
+}
+
+// leasePatience is how long to wait for a lease that is good to have.
+const leasePatience = 5 * time.Second
+
+// leaseOrNot takes a lease if it can be had soon.
+func (cfg Config) leaseOrNot(ctx context.Context, key string) (release func()) {
+	patience := leasePatience
+	if end, ok := ctx.Deadline(); ok {
+		patience = min(patience, time.Until(end)/2)
+	}
+	soon, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	lease, err := cfg.Store.Lease(soon, key)
+	if err != nil {
+		return func() {}
+	}
+	return lease.Release
 }

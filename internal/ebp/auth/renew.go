@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/http"
+	"net/http/httptrace"
+	"slices"
+	"strconv"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -35,7 +38,7 @@ func (s *Source) lastResort(err error) string {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.access != "" && s.access != s.refused && s.cfg.Now().Before(s.status.AccessExpires.Add(-time.Second)) {
+	if s.access != "" && s.access != s.refused && s.cfg.Now().Before(s.ends.Add(-time.Second)) {
 		return s.access
 	}
 	return ""
@@ -50,7 +53,7 @@ func (s *Source) renewAhead() {
 	}
 	go func() {
 		defer func() { s.turn <- struct{}{} }()
-		ctx, cancel := context.WithTimeout(context.Background(), turnTime)
+		ctx, cancel := context.WithTimeout(s.life, turnTime)
 		defer cancel()
 		// Whoever needs a token once this one is at its end is told of an error.
 		if _, err := s.takeTurn(ctx, s.needed); err != nil {
@@ -76,6 +79,12 @@ const guard = time.Second
 //
 // need says of the record in the store whether an exchange is needed.
 func (s *Source) takeTurn(ctx context.Context, need func(record) bool) (string, error) {
+	s.mu.Lock()
+	closed := s.closed
+	s.mu.Unlock()
+	if closed {
+		return "", errors.New("the client is closed")
+	}
 	if !s.unsaved {
 		if err := s.failed.stillFailing(ctx, s); err != nil {
 			return "", err
@@ -104,8 +113,10 @@ var errOvertaken = errors.New("the sign-in was changed by somebody else")
 var errGrantRefused = errors.New("the refresh token is used, expired or withdrawn")
 
 func (s *Source) renew(ctx context.Context, lease state.Lease, need func(record) bool) (string, error) {
-	if err := s.save(ctx); err != nil { // from a time when the store could not be written
-		return "", err
+	if s.unsaved { // from a time when the store could not be written
+		if err := s.merge(ctx); err != nil {
+			return "", err
+		}
 	}
 	for tries := 1; ; tries++ {
 		if err := s.load(ctx); err != nil {
@@ -120,7 +131,7 @@ func (s *Source) renew(ctx context.Context, lease state.Lease, need func(record)
 		}
 		token, err := s.exchange(ctx, lease, refresh, seed)
 		switch {
-		case errors.Is(err, errGrantRefused) && s.seedUntried():
+		case errors.Is(err, errGrantRefused) && s.seedUntried() && tries < mostTries:
 			// The stored token is dead, but a new one is configured.
 		case errors.Is(err, errOvertaken) && tries < mostTries:
 			// Somebody has signed in meanwhile, or exchanged the token.
@@ -141,7 +152,7 @@ func (s *Source) needed(r record) bool {
 }
 
 func (s *Source) seedUntried() bool {
-	return s.cfg.Seed != "" && digest(s.cfg.Seed) != s.current.Seed
+	return s.cfg.Seed != "" && !slices.Contains(s.current.Seeds, digest(s.cfg.Seed))
 }
 
 func (s *Source) publish() string {
@@ -150,7 +161,7 @@ func (s *Source) publish() string {
 	r := s.current
 	margin := r.margin()
 	s.access, s.expires = r.AccessToken, r.Expires.Add(-margin)
-	s.status.AccessExpires = r.Expires
+	s.ends = r.Expires
 	// Between one and two margins earlier, each process at another time: the first of
 	// them renews, the others find its token.
 	s.ahead = s.expires.Add(-margin/2 - time.Duration(rand.Int64N(int64(margin)+1)))
@@ -200,18 +211,26 @@ func (s *Source) exchange(ctx context.Context, lease state.Lease, refresh, seed 
 		s.cfg.Log.Warnf("profile %q: a renewal of the sign-in begun at %s%s ended before its answer could be saved; its refresh token is tried once more, since EBP may not have used it up",
 			s.cfg.Profile, interrupted.Format(time.RFC3339), byWhom(by))
 	}
+	before := s.current
 	if err := s.announce(ctx, seed); err != nil {
 		return "", err
 	}
 	if !lease.Held(guard) {
+		s.takeBack(ctx, before)
 		return "", fmt.Errorf("the lease of the sign-in in %s was lost before the renewal began; nothing was used up", s.cfg.Store)
 	}
 	// The answer is waited for as long as the client waits: giving up loses it.
-	t, err := s.oauth.TokenSource(context.WithValue(context.WithoutCancel(ctx), oauth2.HTTPClient, s.cfg.HTTP), &oauth2.Token{RefreshToken: refresh}).Token()
+	var sent atomic.Bool
+	exchange := httptrace.WithClientTrace(context.WithoutCancel(ctx), &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent.Store(true) }})
+	t, err := s.oauth.TokenSource(context.WithValue(exchange, oauth2.HTTPClient, s.cfg.HTTP), &oauth2.Token{RefreshToken: refresh}).Token()
 	// What follows has time of its own, for the exchange may have used up the turn's.
 	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), turnTime)
 	defer cancel()
 	if err != nil {
+		if !sent.Load() { // there was no connection to send the token over
+			s.takeBack(own, before)
+			return "", &passingError{text: s.cfg.Redactor.String(err.Error())}
+		}
 		return "", s.exchangeFailed(own, err, seed, interrupted, by)
 	}
 	if !interrupted.IsZero() {
@@ -219,7 +238,8 @@ func (s *Source) exchange(ctx context.Context, lease state.Lease, refresh, seed 
 	}
 	next := s.cfg.granted(s.current, t)
 	if seed != "" {
-		next.Seed = seed
+		next = next.replacing(before, "seed "+seed[:16])
+		next.Seeds = remember(seed, before.Seeds)
 	}
 	s.current, s.unsaved = next, true
 	if err := s.save(own); err != nil {
@@ -260,7 +280,8 @@ func (cfg Config) granted(before record, t *oauth2.Token) record {
 	now := cfg.Now()
 	next := record{
 		Serial: before.nextSerial(now), RefreshToken: t.RefreshToken, AccessToken: t.AccessToken,
-		Obtained: now, Expires: t.Expiry, SignedIn: before.SignedIn, Seed: before.Seed,
+		Obtained: now, Expires: t.Expiry, SignedIn: before.SignedIn,
+		Origin: before.Origin, Before: before.Before, Seeds: before.Seeds,
 	}
 	if t.ExpiresIn > 0 {
 		// Measured by our own clock, whichever it is.
@@ -289,10 +310,7 @@ func (s *Source) exchangeFailed(ctx context.Context, err error, seed string, int
 	}
 	var answer *oauth2.RetrieveError
 	if !errors.As(err, &answer) {
-		if notSent(err) {
-			s.takeBack(ctx, before)
-		}
-		return &passingError{s.cfg.Redactor.String(err.Error())}
+		return &passingError{text: s.cfg.Redactor.String(err.Error())}
 	}
 	said := answer.ErrorCode
 	if answer.ErrorDescription != "" {
@@ -316,7 +334,7 @@ func (s *Source) exchangeFailed(ctx context.Context, err error, seed string, int
 		s.takeBack(ctx, before)
 		return &Error{Profile: s.cfg.Profile, Misdirected: true, Err: errors.New(said + ": check oauth2.url")}
 	}
-	return &passingError{said}
+	return &passingError{text: said, wait: retryAfter(answer.Response.Header)}
 }
 
 // grantRefused records that a refresh token is dead, unless somebody else has exchanged
@@ -329,7 +347,7 @@ func (s *Source) grantRefused(ctx context.Context, said, seed string, interrupte
 	s.current = s.current.idle()
 	s.current.Refused, s.current.Reason = true, "EBP refused the refresh token: "+said
 	if seed != "" {
-		s.current.Seed, s.current.RefreshToken = seed, ""
+		s.current.Seeds, s.current.RefreshToken = remember(seed, s.current.Seeds), ""
 	}
 	s.unsaved = true
 	if err := s.save(ctx); err != nil {
@@ -342,12 +360,18 @@ func (s *Source) grantRefused(ctx context.Context, said, seed string, interrupte
 }
 
 // passingError is an exchange that failed for a reason that may pass.
-type passingError struct{ text string }
+type passingError struct {
+	text string
+	wait time.Duration // that the server asks for
+}
 
 func (e *passingError) Error() string { return e.text }
 
-// notSent reports whether the request cannot have reached the server.
-func notSent(err error) bool {
-	var op *net.OpError
-	return errors.As(err, &op) && op.Op == "dial"
+// retryAfter is the wait that a server asks for in seconds, bounded.
+func retryAfter(h http.Header) time.Duration {
+	seconds, err := strconv.Atoi(h.Get("Retry-After"))
+	if err != nil || seconds < 0 {
+		return 0
+	}
+	return min(time.Duration(seconds)*time.Second, lastingWaits.longest)
 }

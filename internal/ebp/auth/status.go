@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -110,7 +111,7 @@ func SignOut(ctx context.Context, cfg Config) (was bool, err error) {
 	cfg = cfg.complete()
 	err = cfg.replace(ctx, func(before record) (record, error) {
 		was = before.RefreshToken != ""
-		return record{Serial: before.nextSerial(cfg.Now()), SignedOut: true, Seed: before.Seed}, nil
+		return record{Serial: before.nextSerial(cfg.Now()), SignedOut: true}, nil
 	})
 	return was, err
 }
@@ -119,11 +120,10 @@ func SignOut(ctx context.Context, cfg Config) (was bool, err error) {
 // one is put aside.
 func (cfg Config) replace(ctx context.Context, change func(before record) (record, error)) error {
 	key := Key(cfg.URL, cfg.ClientID, cfg.Profile)
-	lease, err := cfg.Store.Lease(ctx, key)
-	if err != nil {
-		return fmt.Errorf("waiting for the sign-in: %w", err)
-	}
-	defer lease.Release()
+	// A renewal that waits for its answer holds the lease. A person need not wait as long,
+	// nor lose what they got: what the renewal saves in the end makes way for it.
+	release := cfg.leaseOrNot(ctx, key)
+	defer release()
 	for tries := 1; ; tries++ {
 		before, version, err := cfg.fetch(ctx, key)
 		if errors.Is(err, state.ErrDamaged) {
@@ -141,7 +141,7 @@ func (cfg Config) replace(ctx context.Context, change func(before record) (recor
 		if err != nil {
 			return err
 		}
-		_, err = cfg.put(ctx, key, next, version)
+		_, err = cfg.put(ctx, key, next.replacing(before, rand.Text()), version)
 		if errors.Is(err, state.ErrConflict) && tries < mostTries {
 			continue // a renewal was saved after its lease was lost
 		}

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"math/rand/v2"
 	"time"
-
-	"github.com/benthos-ebp/benthos-ebp/internal/state"
 )
 
 // How a sign-in is kept from dying of idleness, in parts of a refresh token's life of 30
@@ -49,11 +47,11 @@ func (s *Source) tend() {
 		return
 	}
 	defer func() { s.turn <- struct{}{} }()
-	ctx, cancel := context.WithTimeout(context.Background(), turnTime)
+	ctx, cancel := context.WithTimeout(s.life, turnTime)
 	defer cancel()
 	switch {
 	case s.unsaved:
-		_ = s.saveUnderLease(ctx) // whoever needs a token is told of an error
+		_ = s.saveLate(ctx) // whoever needs a token is told of an error
 	case s.current.RefreshToken != "" && !s.current.Refused && s.old(s.current):
 		_, err := s.takeTurn(ctx, s.old)
 		s.warn(err)
@@ -91,12 +89,11 @@ type waits struct{ first, longest time.Duration }
 // failure is why the last turn failed, so that many callers do not make as many calls.
 // The holder of the turn may touch it.
 type failure struct {
-	err     error
-	final   bool // for as long as the record stays the same
-	until   time.Time
-	wait    time.Duration
-	serial  int64
-	version state.Version
+	err   error
+	final bool // for as long as the record stays the same
+	until time.Time
+	wait  time.Duration
+	of    string // the essence of the record with which it failed
 }
 
 // note remembers how a turn ended.
@@ -105,7 +102,7 @@ func (f *failure) note(s *Source, err error) {
 	var passing *passingError
 	var w waits
 	last := f.wait
-	*f = failure{err: err, serial: s.current.serial(), version: s.version}
+	*f = failure{err: err, of: s.current.essence()}
 	switch {
 	case errors.As(err, &refusal):
 		f.final, w = refusal.final, lastingWaits
@@ -117,6 +114,9 @@ func (f *failure) note(s *Source, err error) {
 	}
 	f.wait = min(max(2*last, w.first), w.longest)
 	f.until = time.Now().Add(f.wait - time.Duration(rand.Int64N(int64(f.wait)/5+1)))
+	if passing != nil && passing.wait > f.wait {
+		f.until = time.Now().Add(passing.wait)
+	}
 }
 
 // stillFailing returns the last failure while trying again cannot help: a person has not
@@ -125,8 +125,8 @@ func (f *failure) stillFailing(ctx context.Context, s *Source) error {
 	if f.err == nil || !f.final && !time.Now().Before(f.until) {
 		return nil
 	}
-	stored, version, err := s.cfg.fetch(ctx, s.key)
-	if err != nil || version != f.version || stored.serial() != f.serial {
+	stored, _, err := s.cfg.fetch(ctx, s.key)
+	if err != nil || stored.essence() != f.of {
 		return nil
 	}
 	return f.err

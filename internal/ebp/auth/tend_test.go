@@ -227,7 +227,7 @@ func TestARefusedSignInIsTakenUpAgainAtOnceWhenSomebodySignsIn(t *testing.T) {
 	s.mu.Unlock()
 	assert.Equal(t, 2, asked, "a refused token was tried again")
 	require.NoError(t, source.cfg.replace(t.Context(), func(before record) (record, error) {
-		return record{Serial: before.nextSerial(c.now()), RefreshToken: "by-hand-token", Obtained: c.now(), Seed: before.Seed}, nil
+		return record{Serial: before.nextSerial(c.now()), RefreshToken: "by-hand-token", Obtained: c.now()}, nil
 	}))
 	token, err := source.Token(t.Context())
 	require.NoError(t, err)

@@ -1,10 +1,9 @@
 package transport
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp/apierror"
@@ -17,6 +16,9 @@ type Tokens interface {
 	// Refused tells that the API answered 401 to that token: Token must not give it
 	// again.
 	Refused(token string)
+	// Replaced reports whether somebody has signed in or renewed since that token was
+	// given out, so that Token now gives another one. It makes no call.
+	Replaced(ctx context.Context, token string) bool
 }
 
 // Credentials are what every call carries (L33).
@@ -36,30 +38,16 @@ const subscriptionKeyHeader = "ebp-subscription-key"
 // not authorised had no effect.
 //
 // When that is refused too, or the subscription key is, calls are answered with the same
-// refusal for a while, without being made: they would use up the day's calls for
-// nothing. After that one call tries.
+// refusal for a while, without being made (gate): they would use up the day's calls for
+// nothing.
 type credentialsLayer struct {
 	next        http.RoundTripper
 	credentials Credentials
-
-	mu      sync.Mutex
-	refusal *refusal
+	gate        gate
 }
 
-// refusal is a 401 that a new token did not mend.
-type refusal struct {
-	res   http.Response // without its body
-	body  []byte
-	token string // with which it was refused; "" where it was not for the token
-	pause time.Duration
-	until time.Time
-}
-
-func (r *refusal) answer(req *http.Request) *http.Response {
-	res := r.res
-	res.Request, res.Header = req, r.res.Header.Clone()
-	res.Body = buffered{Reader: bytes.NewReader(r.body), data: r.body}
-	return &res
+func newCredentialsLayer(next http.RoundTripper, c Credentials) *credentialsLayer {
+	return &credentialsLayer{next: next, credentials: c, gate: gate{first: c.FirstPause, longest: c.LongestPause, replaced: c.Tokens.Replaced}}
 }
 
 func (l *credentialsLayer) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -68,15 +56,29 @@ func (l *credentialsLayer) RoundTrip(req *http.Request) (*http.Response, error) 
 	if err != nil {
 		return nil, &CredentialsError{Err: err}
 	}
-	if r := l.refused(token); r != nil {
-		return r.answer(req), nil
+	last, probe := l.gate.enter(req.Context(), token)
+	if last != nil && !probe {
+		return last.answer(req), nil
 	}
-	res, token, err := l.attempt(req)
+	res, err := l.authorised(req, last, probe)
+	var held *heldBack
+	switch {
+	case errors.As(err, &held):
+		return held.refusal.answer(req), nil
+	case err != nil && probe:
+		l.gate.learntNothing(last)
+	}
+	return res, err
+}
+
+// authorised makes the call, again after a 401, and tells the gate what came of it.
+func (l *credentialsLayer) authorised(req *http.Request, last *refusal, probe bool) (*http.Response, error) {
+	res, token, err := l.attempt(req, probe)
 	if err != nil {
 		return nil, err
 	}
 	if res.StatusCode != http.StatusUnauthorized {
-		l.accepted()
+		l.gate.answered(res.StatusCode, last)
 		return res, nil
 	}
 	body, err := Bytes(res)
@@ -84,32 +86,46 @@ func (l *credentialsLayer) RoundTrip(req *http.Request) (*http.Response, error) 
 		return nil, err
 	}
 	if apierror.Parse(res.StatusCode, res.Header, body, now()).SubscriptionKeyRefused() {
-		return res, l.refuse(res, "") // a new token would not help
+		return res, l.gate.refuse(res, "", last) // a new token would not help
 	}
 	l.credentials.Tokens.Refused(token)
 	next, err := again(req)
 	if err != nil {
 		return nil, err
 	}
-	if res, token, err = l.attempt(next); err != nil {
+	if res, token, err = l.attempt(next, true); err != nil {
 		return nil, err
 	}
 	if res.StatusCode == http.StatusUnauthorized {
-		return res, l.refuse(res, token)
+		return res, l.gate.refuse(res, token, last)
 	}
-	l.accepted()
+	l.gate.answered(res.StatusCode, last)
 	return res, nil
 }
 
-// attempt sends the request, and returns the token that it was sent with.
-func (l *credentialsLayer) attempt(req *http.Request) (*http.Response, string, error) {
-	var token string
-	res, err := l.next.RoundTrip(req.WithContext(context.WithValue(req.Context(), tokenKey{}, &token)))
-	return res, token, err
+// attempt sends the request, and returns the token that it was sent with. Unless it may
+// pass, the gate is looked at once more when its turn has come.
+func (l *credentialsLayer) attempt(req *http.Request, mayPass bool) (*http.Response, string, error) {
+	a := &attempt{}
+	if !mayPass {
+		a.look = l.gate.standing
+	}
+	res, err := l.next.RoundTrip(req.WithContext(context.WithValue(req.Context(), attemptKey{}, a)))
+	return res, a.token, err
 }
 
-// tokenKey is under which an attempt's context has the place for its token.
-type tokenKey struct{}
+// attempt is what the two layers around the pace tell each other.
+type attempt struct {
+	token string                      // the one that it was sent with
+	look  func(token string) *refusal // nil where it may pass
+}
+
+type attemptKey struct{}
+
+// heldBack ends an attempt whose credentials were refused while it waited for its turn.
+type heldBack struct{ refusal *refusal }
+
+func (*heldBack) Error() string { return "the credentials were refused meanwhile" }
 
 // headersLayer writes the credentials into the request when its turn has come: waiting
 // for that may take longer than a token lives.
@@ -124,8 +140,13 @@ func (l *headersLayer) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, &CredentialsError{Err: err}
 	}
-	if used, ok := req.Context().Value(tokenKey{}).(*string); ok {
-		*used = token
+	if a, ok := req.Context().Value(attemptKey{}).(*attempt); ok {
+		if a.look != nil {
+			if r := a.look(token); r != nil {
+				return nil, &heldBack{r}
+			}
+		}
+		a.token = token
 	}
 	req = req.Clone(req.Context()) // a RoundTripper must not change what it was given
 	req.Header.Set("Authorization", "Bearer "+token)
@@ -137,47 +158,6 @@ func (l *headersLayer) RoundTrip(req *http.Request) (*http.Response, error) {
 		req.Header.Set("User-Agent", c.UserAgent)
 	}
 	return l.next.RoundTrip(req)
-}
-
-// refused returns the last refusal while it stands. Once its time is over it stands
-// again, for all but the one caller that may try.
-func (l *credentialsLayer) refused(token string) *refusal {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	r, at := l.refusal, now()
-	switch {
-	case r == nil:
-		return nil
-	case r.token != "" && r.token != token: // somebody has signed in
-		l.refusal = nil
-		return nil
-	case at.Before(r.until):
-		return r
-	}
-	r.until = at.Add(r.pause)
-	return nil
-}
-
-// refuse remembers a refusal.
-func (l *credentialsLayer) refuse(res *http.Response, token string) error {
-	body, err := Bytes(res)
-	if err != nil {
-		return err
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	pause := l.credentials.FirstPause
-	if l.refusal != nil {
-		pause = min(2*l.refusal.pause, l.credentials.LongestPause)
-	}
-	l.refusal = &refusal{res: *res, body: body, token: token, pause: pause, until: now().Add(pause)}
-	return nil
-}
-
-func (l *credentialsLayer) accepted() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.refusal = nil
 }
 
 // CredentialsError says that a call was not made for want of an access token.

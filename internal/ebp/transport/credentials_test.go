@@ -29,6 +29,11 @@ func (c *countedTokens) Token(context.Context) (string, error) {
 	return fmt.Sprint("token-", c.n), nil
 }
 
+func (c *countedTokens) Replaced(_ context.Context, token string) bool {
+	now, _ := c.Token(context.Background())
+	return now != token
+}
+
 func (c *countedTokens) Refused(token string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -104,7 +109,7 @@ func TestARefusalEndsAtOnceWhenSomebodySignsIn(t *testing.T) {
 }
 
 func layers(base http.RoundTripper, c Credentials) http.RoundTripper {
-	return &credentialsLayer{credentials: c, next: &headersLayer{credentials: c, next: &bodyLayer{next: base, limit: 1000}}}
+	return newCredentialsLayer(&headersLayer{credentials: c, next: &bodyLayer{next: base, limit: 1000}}, c)
 }
 
 // slowPacer lets a call wait.

@@ -55,7 +55,8 @@ func (l *paceLayer) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, &PaceError{Err: err}
 		}
 	}
-	call.Waited += time.Since(start)
+	call.LastWait = time.Since(start)
+	call.Waited += call.LastWait
 	res, err := l.next.RoundTrip(req)
 	if err != nil {
 		return nil, err

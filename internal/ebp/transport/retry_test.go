@@ -35,6 +35,7 @@ func (o *told) Waiting(_ *Call, reason string, d time.Duration) {
 type token string
 
 func (t token) Token(context.Context) (string, error) { return string(t), nil }
+func (token) Replaced(context.Context, string) bool   { return false }
 func (token) Refused(string)                          {}
 
 // call makes a call through a whole chain whose network is a function.

@@ -21,8 +21,9 @@ type Call struct {
 	Folder    string
 	// Idempotent is true where repeating the call cannot change anything.
 	Idempotent bool
-	// Waited is how long pacing held this call's attempts back, in all.
-	Waited time.Duration
+	// Waited is how long pacing held this call's attempts back, in all, and LastWait how
+	// long the last of them.
+	Waited, LastWait time.Duration
 	// Attempts counts what was sent.
 	Attempts int
 	// Observer, where set, sees this call's attempts and waits.
@@ -84,7 +85,7 @@ func Chain(l Layers) http.RoundTripper {
 	rt = &observeLayer{next: rt, redact: l.Retry.Redact}
 	rt = &headersLayer{next: rt, credentials: l.Credentials}
 	rt = &paceLayer{next: rt, pacers: l.Pacers}
-	rt = &credentialsLayer{next: rt, credentials: l.Credentials}
+	rt = newCredentialsLayer(rt, l.Credentials)
 	rt = newRetryLayer(rt, l.Retry)
 	return rt
 }
