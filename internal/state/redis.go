@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -27,6 +28,9 @@ type Redis struct {
 	leases   *leases
 	patience patience
 	disk     redisDisk
+	// reserved are the keys whose next put has to wait for the disk, which takes up to a
+	// second: too much for a record that is written for each call.
+	reserved sync.Map
 }
 
 var (
@@ -108,8 +112,8 @@ func (r *Redis) Get(ctx context.Context, key string) (Record, error) {
 	return record, nil
 }
 
-// Put implements Store. Where the server syncs its file every second and can say when
-// it has, that is waited for.
+// Put implements Store. After Reserve, where the server syncs its file every second and
+// can say when it has, that is waited for.
 func (r *Redis) Put(ctx context.Context, key string, value []byte, expected Version) (Version, error) {
 	current, err := r.Get(ctx, key)
 	if err != nil && !errors.Is(err, ErrNotFound) {
@@ -122,10 +126,11 @@ func (r *Redis) Put(ctx context.Context, key string, value []byte, expected Vers
 	if err != nil {
 		return 0, err
 	}
+	_, wait := r.reserved.LoadAndDelete(key)
 	put := randomWord()
 	var written int64
 	err = r.call(ctx, "writing the state", func(ctx context.Context) (err error) {
-		written, err = r.put(ctx, r.recordKey(key), uint64(expected), data, put)
+		written, err = r.put(ctx, r.recordKey(key), uint64(expected), data, put, wait)
 		return err
 	})
 	switch {
@@ -137,9 +142,9 @@ func (r *Redis) Put(ctx context.Context, key string, value []byte, expected Vers
 	return expected + 1, nil
 }
 
-func (r *Redis) put(ctx context.Context, key string, expected uint64, data []byte, put string) (int64, error) {
+func (r *Redis) put(ctx context.Context, key string, expected uint64, data []byte, put string, wait bool) (int64, error) {
 	args := []any{expected, expected + 1, data, put}
-	if !r.waitsForDisk(ctx) {
+	if !wait || !r.waitsForDisk(ctx) {
 		return putScript.Run(ctx, r.client, []string{key}, args...).Int64()
 	}
 	// Both on one connection, since a connection waits for its own writes. The script goes
@@ -147,13 +152,13 @@ func (r *Redis) put(ctx context.Context, key string, expected uint64, data []byt
 	pipe := r.client.Pipeline()
 	script := putScript.Eval(ctx, pipe, []string{key}, args...)
 	// (The method of the client for this takes the answer for a number; it is two.)
-	wait := pipe.Do(ctx, "WAITAOF", 1, 0, syncTime.Milliseconds())
+	waited := pipe.Do(ctx, "WAITAOF", 1, 0, syncTime.Milliseconds())
 	_, _ = pipe.Exec(ctx) // each of the two has its own error
 	written, err := script.Int64()
 	if err != nil || written == 0 {
 		return 0, err
 	}
-	synced, err := wait.Int64Slice()
+	synced, err := waited.Int64Slice()
 	switch {
 	case err != nil:
 		r.forgetDisk() // it may be set up otherwise by now
@@ -164,8 +169,11 @@ func (r *Redis) put(ctx context.Context, key string, expected uint64, data []byt
 	return written, nil
 }
 
-// Reserve implements Store: a server keeps no space.
-func (*Redis) Reserve(context.Context, string, int) error { return nil }
+// Reserve implements Store: a server keeps no space, but may have to be waited for.
+func (r *Redis) Reserve(_ context.Context, key string, _ int) error {
+	r.reserved.Store(key, true)
+	return nil
+}
 
 // SetAside implements Store.
 func (r *Redis) SetAside(ctx context.Context, key string) (string, error) {

@@ -113,6 +113,10 @@ func TestAPutIsOverOnceTheServersDiskHasIt(t *testing.T) {
 			asked := 0
 			s.client.AddHook(waitHook{answer: c.answer, err: c.err, asked: &asked})
 			s.disk.known, s.disk.asked = redisSetup{told: true, log: true, sync: "everysec", version: "7.2.0"}, time.Now()
+			_, err := s.Put(t.Context(), "of each call", []byte("x"), 0)
+			require.NoError(t, err)
+			require.Zero(t, asked, "a put that nothing depends on took a second")
+			require.NoError(t, s.Reserve(t.Context(), testKey, 10))
 			v, err := s.Put(t.Context(), testKey, []byte("x"), 0)
 			require.Equal(t, 1, asked)
 			r, getErr := s.Get(t.Context(), testKey)

@@ -54,9 +54,10 @@ type Store interface {
 	// Put writes value if the record's version still is expected (0: if there is no
 	// record) and returns the new version, else ErrConflict.
 	Put(ctx context.Context, key string, value []byte, expected Version) (Version, error)
-	// Reserve sees to it that the next Put of that key does not fail for want of
-	// space, if its value has size bytes at most. It fails where there is no space, and
-	// does nothing where the store keeps none for others.
+	// Reserve prepares for a Put of that key on which much depends: it does not fail for
+	// want of space, if its value has size bytes at most, and a store that would otherwise
+	// be durable a moment later waits for that. It fails where there is no space, and does
+	// no more than it can.
 	Reserve(ctx context.Context, key string, size int) error
 	// SetAside moves the record under key, damaged or not, to where no reader looks for
 	// it, and says where; ErrNotFound where there is none. Afterwards the key is free.
