@@ -79,7 +79,19 @@ func connect(c *ucli.Context, talk *talk) (*connection.Config, error) {
 	// A person is waiting: rather an error than the next day's calls. And the resources
 	// of the pipeline are not here.
 	conf.WaitForQuota, conf.RateLimit = false, ""
+	conf.Login = loginLike(c)
 	return conf, nil
+}
+
+// loginLike is the command that signs in with the settings of this one.
+func loginLike(c *ucli.Context) string {
+	command := binaryName + " login"
+	for _, flag := range []string{flagConfig, flagProfile, flagURL, flagLoginURL, flagClientID, flagState} {
+		if v := c.String(flag); v != "" {
+			command += " --" + flag + " " + shellQuote(v)
+		}
+	}
+	return command
 }
 
 // put sets a field of a configuration.

@@ -109,7 +109,7 @@ func TestTheProfileChoosesAmongTheSignInsOfAPipeline(t *testing.T) {
 	conf, notes, err = connected(t, "--config", same, "--profile", "mine")
 	require.NoError(t, err)
 	assert.Equal(t, "mine", conf.Profile)
-	assert.Empty(t, notes)
+	assert.Contains(t, notes, `has the profile "mine", but default`)
 }
 
 func TestAFileWithoutAConnectionIsExplained(t *testing.T) {

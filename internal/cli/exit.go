@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"os/signal"
@@ -47,7 +48,9 @@ func action(do func(c *ucli.Context, talk *talk) error) ucli.ActionFunc {
 			ctx, stop := signal.NotifyContext(c.Context, syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
 			c.Context = ctx
-			err = do(c, newTalk(c))
+			if err = do(c, newTalk(c)); errors.Is(err, context.Canceled) {
+				err = errInterrupted
+			}
 		}
 		commandCode.Store(int32(exitCodeOf(err)))
 		return err

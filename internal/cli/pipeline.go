@@ -43,6 +43,9 @@ func fieldsOfPipeline(file, profile string, talk *talk) (map[string]any, error) 
 		}
 	}
 	if len(different) == 1 {
+		if profile != "" && !slices.Contains(profiles, profile) {
+			talk.Warnf("no component of %s has the profile %q, but %s: pipelines find a sign-in only under their own", file, profile, strings.Join(profiles, ", "))
+		}
 		return found[0].fields, nil
 	}
 	if profile == "" {

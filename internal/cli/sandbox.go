@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"os/signal"
@@ -93,6 +94,9 @@ func serveSandbox(ctx context.Context, w io.Writer, o sandbox.Options, envOnly b
 	// the same text for the token it knows to be dead.
 	o.Credentials.RefreshToken = rand.Text()
 	server, err := sandbox.Start(o)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w: another program listens there; choose another port with --%s 127.0.0.1:0", err, flagListen)
+	}
 	if err != nil {
 		return err
 	}

@@ -78,10 +78,7 @@ func showToken(c *ucli.Context, talk *talk, s *connection.SignIn) error {
 		return err
 	}
 	if !status.SignedIn {
-		hint := "run `benthos-ebp login`"
-		if s.Auth.Profile != "default" {
-			hint = fmt.Sprintf("run `benthos-ebp login --%s %s`", flagProfile, s.Auth.Profile)
-		}
+		hint := fmt.Sprintf("run `%s`", s.Auth.Login)
 		if s.Auth.Seed != "" {
 			hint += fmt.Sprintf("; pipelines, and `benthos-ebp token --%s`, try the refresh token of $%s or oauth2.refresh_token first", flagRefresh, connection.EnvRefreshToken)
 		}

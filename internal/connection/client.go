@@ -23,6 +23,22 @@ type Client struct {
 
 // Open returns a component's client. Close gives it back.
 func (c *Config) Open(mgr *service.Resources) (*Client, error) {
+	client, err := c.open(mgr)
+	if err != nil {
+		return nil, &ConfigError{Err: err}
+	}
+	return client, nil
+}
+
+// ConfigError says that a connection is configured in a way that cannot work.
+type ConfigError struct{ Err error }
+
+func (e *ConfigError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the reason.
+func (e *ConfigError) Unwrap() error { return e.Err }
+
+func (c *Config) open(mgr *service.Resources) (*Client, error) {
 	if err := c.missing(); err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import "sync/atomic"
 
 // Exit codes of a run that ended by itself and did not do all it should.
 const (
+	ExitConfig      = 1 // the connection is configured in a way that cannot work
 	ExitCredentials = 3 // there was no usable sign-in
 	ExitIncomplete  = 4 // something could not be read
 )

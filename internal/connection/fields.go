@@ -92,6 +92,9 @@ const (
 	negativeRetries  = "retries cannot be negative; 0 means none"
 )
 
+// StateLintRule is the lint rule of fields that name a state.
+var StateLintRule = fmt.Sprintf(`root = if this.type() == "string" && this != "" && !this.lowercase().re_match("^(file:.|memory:$|rediss?://|postgres(ql)?://)") { [ %q ] }`, unknownState)
+
 func lintLess(least int, what string) string {
 	return fmt.Sprintf(`root = if this.type() == "number" && this < %d { [ %q ] }`, least, what)
 }
@@ -140,7 +143,7 @@ func Fields() []*service.ConfigField {
 			Example("rediss://user:${REDIS_PASSWORD}@redis.example:6379/0").
 			Example("postgres://user:${PGPASSWORD}@db.example:5432/etl").
 			Default("").Secret().Advanced().
-			LintRule(fmt.Sprintf(`root = if this.type() == "string" && this != "" && !this.lowercase().re_match("^(file:.|memory:$|rediss?://|postgres(ql)?://)") { [ %q ] }`, unknownState)),
+			LintRule(StateLintRule),
 		service.NewObjectField(FieldCalls,
 			service.NewFloatField(FieldPerSecond).
 				Description("Calls per second, evenly spaced; 0 for no limit. EBP allows one.").
@@ -209,6 +212,9 @@ func FromParsed(conf *service.ParsedConfig) (*Config, error) {
 	c.Scopes = strings.Join(read(&r, conf.FieldStringList, []string{FieldOAuth2, FieldScopes}), " ")
 	c.Profile = r.text("", "default", FieldProfile)
 	c.State = r.text(EnvState, "", FieldState)
+	if r.configured {
+		c.Login = "benthos-ebp login --config PIPELINE --profile " + c.Profile
+	}
 	c.PerSecond = r.float(FieldCalls, FieldPerSecond)
 	c.PerMinute = r.int(FieldCalls, FieldPerMinute)
 	c.PerDay = r.int(FieldCalls, FieldPerDay)
@@ -287,6 +293,9 @@ func DefaultState() (string, error) {
 type reader struct {
 	conf *service.ParsedConfig
 	err  error
+	// configured is true where a field is set that an environment variable could stand in
+	// for: then the environment alone does not find the sign-in.
+	configured bool
 }
 
 func read[T any](r *reader, f func(...string) (T, error), path []string) T {
@@ -299,6 +308,7 @@ func read[T any](r *reader, f func(...string) (T, error), path []string) T {
 
 func (r *reader) text(env, fallback string, path ...string) string {
 	v := read(r, r.conf.FieldString, path)
+	r.configured = r.configured || v != "" && env != ""
 	if v == "" && env != "" {
 		v = os.Getenv(env)
 	}

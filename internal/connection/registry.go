@@ -145,7 +145,7 @@ func acquireStore(location string) (*openStore, error) {
 	}
 	opened, err := state.Open(location)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s ($%s): %w", FieldState, EnvState, err)
 	}
 	st := &openStore{Store: opened, location: location, users: 1}
 	if location != memoryState { // each has its own memory

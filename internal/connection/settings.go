@@ -25,6 +25,10 @@ type settings struct {
 
 	Scopes string // separated by spaces
 
+	// Login is the command by which a person makes this sign-in, with what it needs to find
+	// the same state; empty for the plain one.
+	Login string
+
 	PerSecond         float64
 	PerMinute, PerDay int
 	WaitForQuota      bool
@@ -113,7 +117,7 @@ func (s *settings) client(store state.Store, pacers []transport.Pacer, log auth.
 	return ebp.Config{
 		URL: s.URL, LoginURL: s.LoginURL, SubscriptionKey: s.SubscriptionKey,
 		ClientID: s.ClientID, ClientSecret: s.ClientSecret, RefreshToken: s.RefreshToken,
-		Scopes: strings.Fields(s.Scopes), Profile: s.Profile, Store: store, Log: log,
+		Scopes: strings.Fields(s.Scopes), Profile: s.Profile, Store: store, Login: s.Login, Log: log,
 		Pacers: pacers, WaitForQuota: s.WaitForQuota,
 		Timeout: s.Timeout, MaxRetries: s.MaxRetries, BackoffInitial: s.BackoffInitial, BackoffMax: s.BackoffMax,
 		MaxResponseBytes: int64(s.MaxResponseBytes), MaxURLBytes: s.MaxURLBytes, TLS: s.TLS,

@@ -2,6 +2,7 @@ package connection
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp"
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp/auth"
@@ -29,7 +30,7 @@ func (c *Config) SignIn(log auth.Log) (*SignIn, error) {
 	}
 	store, err := state.Open(c.State)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s ($%s): %w", FieldState, EnvState, err)
 	}
 	cfg, err := ebp.SignIn(c.client(store, nil, log))
 	if err != nil {

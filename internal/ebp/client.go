@@ -40,6 +40,8 @@ type Config struct {
 	Scopes          []string
 	Profile         string
 	Store           state.Store
+	// Login is the command by which a person signs in, as auth.Config says.
+	Login string
 	// Log is told of the sign-in's renewals; nil is told nothing.
 	Log auth.Log
 	// WatchSignIn, where set, is called as auth.Config says of Watch.
@@ -149,7 +151,7 @@ func signIn(cfg Config) (auth.Config, *http.Transport, error) {
 	}
 	return auth.Config{
 		URL: login, ClientID: cfg.ClientID, ClientSecret: cfg.ClientSecret, Profile: cfg.Profile, Scopes: cfg.Scopes,
-		Seed: cfg.RefreshToken, Store: cfg.Store, Redactor: redactor, Log: cfg.Log, Watch: cfg.WatchSignIn,
+		Seed: cfg.RefreshToken, Store: cfg.Store, Redactor: redactor, Login: cfg.Login, Log: cfg.Log, Watch: cfg.WatchSignIn,
 		HTTP: &http.Client{
 			Transport:     network,
 			Timeout:       cfg.Timeout,

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -94,6 +95,9 @@ func (f *File) read(key string) (Record, error) {
 	r, err := unseal(key, data)
 	if err != nil {
 		return Record{}, damaged(f.path(key), err)
+	}
+	if info, err := os.Stat(f.path(key)); err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&^fileMode != 0 {
+		_ = os.Chmod(f.path(key), fileMode) // it was copied without its mode
 	}
 	return r, nil
 }

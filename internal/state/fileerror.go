@@ -20,7 +20,7 @@ func (f *File) explain(doing string, err error) error {
 	case errors.Is(err, syscall.ENOTDIR):
 		advice = "a part of that path is a file: name a directory"
 	case errors.Is(err, fs.ErrPermission):
-		advice = fmt.Sprintf("user %d may not: give the directory %s and all in it to that user", os.Getuid(), f.dir)
+		advice = fmt.Sprintf("user %d may not: the directory %s and all in it must belong to that user, with mode 0700", os.Getuid(), f.dir)
 	case errors.Is(err, syscall.EIO):
 		advice = "the disk fails"
 	default:

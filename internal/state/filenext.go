@@ -28,6 +28,9 @@ import (
 //   - Nothing destroys NAME.next before settle has looked at it.
 const nextSuffix = ".next"
 
+// reserveSuffix is that of a reservation that is being made.
+const reserveSuffix = ".reserve"
+
 // putBegun reports whether something other than reserved space is in NAME.next. It needs
 // no lock: an envelope does not begin with a zero byte.
 func putBegun(path string) (bool, error) {
@@ -122,21 +125,27 @@ func commit(next *os.File, path string, length int) error {
 }
 
 // reserveNext makes NAME.next a file of zeros that are written, so that their space is
-// taken.
+// taken. It makes and renames a file, as a put will: where that is not allowed a
+// reservation of before proves nothing.
 func reserveNext(path string, size int) error {
-	next, err := os.OpenFile(path+nextSuffix, os.O_WRONLY|os.O_CREATE, fileMode)
+	reserved := path + reserveSuffix
+	_ = os.Remove(path + nextSuffix) // of which settle has taken what is worth it; its space may be needed
+	file, err := os.OpenFile(reserved, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, fileMode)
 	if err != nil {
 		return err
 	}
-	_, err = next.Write(make([]byte, size))
+	_, err = file.Write(make([]byte, size))
 	if err == nil {
-		err = next.Sync()
+		err = file.Sync()
 	}
-	if closeErr := next.Close(); err == nil {
+	if closeErr := file.Close(); err == nil {
 		err = closeErr
 	}
+	if err == nil {
+		err = os.Rename(reserved, path+nextSuffix)
+	}
 	if err != nil {
-		_ = os.Remove(path + nextSuffix) // half a reservation is of no use, and takes space
+		_ = os.Remove(reserved) // half a reservation is of no use, and takes space
 	}
 	return err
 }

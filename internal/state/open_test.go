@@ -1,6 +1,8 @@
 package state
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -53,7 +55,8 @@ func TestAStoreIsNamedWithoutItsPassword(t *testing.T) {
 	for location, name := range map[string]string{
 		"file:/var/lib/x":                        "file:/var/lib/x",
 		"file:///var/lib/x":                      "file:/var/lib/x",
-		"file:x/":                                "file:x",
+		"file:x/":                                "file:" + inside(t, ".", "x"),
+		"file:~/x":                               "file:" + inside(t, os.Getenv("HOME"), "x"),
 		"memory:":                                "memory:",
 		"redis://user:hunter2@host":              "redis://host:6379/0",
 		"redis://:hunter2@host:7000/3?prefix=p:": "redis://host:7000/3?prefix=p%3A",
@@ -69,4 +72,12 @@ func TestAStoreIsNamedWithoutItsPassword(t *testing.T) {
 		assert.Equal(t, name, s.String())
 		assert.NoError(t, s.Close())
 	}
+}
+
+// inside is the absolute path of a name in a directory.
+func inside(t *testing.T, dir, name string) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join(dir, name))
+	require.NoError(t, err)
+	return path
 }

@@ -23,6 +23,9 @@ package state
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -97,7 +100,7 @@ func Open(location string) (Store, error) {
 		if rest = strings.TrimPrefix(rest, "//"); rest == "" {
 			return nil, errors.New(`state "file:" names no directory: write file:/path/to/directory`)
 		}
-		return NewFile(rest), nil
+		return openFile(rest)
 	case "memory":
 		if rest == "" {
 			return NewMemory(), nil
@@ -110,6 +113,22 @@ func Open(location string) (Store, error) {
 	}
 	// An unknown scheme may be the user name of an address that was pasted by half.
 	return nil, errUnknown("the state names a store that is not known")
+}
+
+// openFile makes a path absolute, so that people see which directory it is.
+func openFile(path string) (Store, error) {
+	if inHome, ok := strings.CutPrefix(path, "~/"); ok { // no shell has seen it
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return nil, fmt.Errorf("state file:~/… names a home directory that is not known: %w", err)
+		}
+		path = filepath.Join(home, inHome)
+	}
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("state file:%s: %w", path, err)
+	}
+	return NewFile(absolute), nil
 }
 
 func errUnknown(what string) error {

@@ -58,6 +58,7 @@ func (in *input) read(ctx context.Context) {
 		next := time.Until(started.Add(in.conf.interval))
 		if err != nil && exitCodeOf(err) == connection.ExitCredentials {
 			next = max(next, wait)
+			in.log.Infof("looking again in %s", next.Round(time.Second))
 			wait = min(2*wait, in.patience.signInLongest)
 		} else {
 			wait = in.patience.signInFirst
@@ -71,6 +72,7 @@ func (in *input) read(ctx context.Context) {
 func exitCodeOf(err error) int {
 	var signIn *auth.Error
 	var refused *apierror.Error
+	var config *connection.ConfigError
 	switch {
 	case errors.As(err, &signIn):
 		if isLasting(err) {
@@ -82,6 +84,8 @@ func exitCodeOf(err error) int {
 		}
 	case connection.IsMissingCredentials(err):
 		return connection.ExitCredentials
+	case errors.As(err, &config):
+		return connection.ExitConfig
 	}
 	return connection.ExitIncomplete
 }

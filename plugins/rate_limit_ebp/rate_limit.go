@@ -25,7 +25,9 @@ func init() {
 
 const negative = "a limit cannot be negative; 0 means none"
 
-var lintNegative = fmt.Sprintf(`root = if this.type() == "number" && this < 0 { [ %q ] }`, negative)
+func lintNegative(field string) string {
+	return fmt.Sprintf(`root = if this.type() == "number" && this < 0 { [ %q ] }`, field+": "+negative)
+}
 
 func rateLimitSpec() *service.ConfigSpec {
 	return service.NewConfigSpec().
@@ -41,13 +43,13 @@ Do not set `+"`rate_limit`"+` of an `+"`ebp`"+` component to this: its calls wou
 		Fields(
 			service.NewFloatField(connection.FieldPerSecond).
 				Description("Calls per second, evenly spaced; 0 for no limit. EBP allows one.").
-				Default(1.0).LintRule(lintNegative),
+				Default(1.0).LintRule(lintNegative(connection.FieldPerSecond)),
 			service.NewIntField(connection.FieldPerMinute).
 				Description("Calls in any 60 seconds; 0 for no limit.").
-				Default(0).LintRule(lintNegative),
+				Default(0).LintRule(lintNegative(connection.FieldPerMinute)),
 			service.NewIntField(connection.FieldPerDay).
 				Description("Calls per day; 0 for no limit. EBP allows 10,000. The day turns at midnight UTC until EBP says otherwise.").
-				Default(10000).LintRule(lintNegative),
+				Default(10000).LintRule(lintNegative(connection.FieldPerDay)),
 			service.NewStringField(connection.FieldAccount).
 				Description("The name under which calls are counted, as `calls.account` of the `ebp` components. Empty: a digest of `subscription_key`.").
 				Default(""),
@@ -60,10 +62,10 @@ Do not set `+"`rate_limit`"+` of an `+"`ebp`"+` component to this: its calls wou
 			service.NewStringField(connection.FieldState).
 				Description("Where the count is kept, as `state` of the `ebp` components: `file:DIR`, a directory on a local disk; `redis://`, `rediss://` or `postgres://`, for several machines. Empty: `$EBP_STATE`, else `file:` and the directory `benthos-ebp` in the user's state directory (`$XDG_STATE_HOME`, `~/.local/state`).").
 				Example("file:/var/lib/benthos-ebp").
-				Default("").Secret().Advanced(),
+				Default("").Secret().Advanced().LintRule(connection.StateLintRule),
 		).
 		Example("A call that no component makes",
-			"The processor `http` asks EBP about each message, in turn with the input, which reads with the same subscription. `EBP_ACCESS_TOKEN` stands for a token that you provide.",
+			"The processor `http` asks EBP about each message, in turn with the input, which reads with the same subscription: at one call per second, a page of 100 records takes 100 seconds. `EBP_ACCESS_TOKEN` stands for a token that you provide.",
 			`
 input:
   ebp:
@@ -74,11 +76,12 @@ input:
 
 pipeline:
   processors:
+    - split: {} # a record at a time
     - branch:
         request_map: root = ""
         processors:
           - http:
-              url: 'https://api-developpeurs.ebp.com/gescom/api/v1/Folders/3691/GenericQuery/${! @ebp_key }?TableName=Customer'
+              url: 'https://api-developpeurs.ebp.com/gescom/api/v1/Folders/3691/GenericQuery/${! @ebp_key.escape_url_query().replace_all("+", "%20") }?TableName=Customer'
               verb: GET
               rate_limit: ebp_calls
               headers:

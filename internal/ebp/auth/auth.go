@@ -74,6 +74,9 @@ type Config struct {
 	HTTP *http.Client
 	// Redactor learns every token.
 	Redactor *redact.Redactor
+	// Login is the command by which a person signs in; "benthos-ebp login" with the profile
+	// if it is empty.
+	Login string
 	// Log is told what a person should know. Nil is told nothing.
 	Log Log
 	// Watch, where set, is called with the status when it changes and once an hour. It must
@@ -103,6 +106,9 @@ func (cfg Config) complete() Config {
 	}
 	if cfg.Log == nil {
 		cfg.Log = silent{}
+	}
+	if cfg.Login == "" {
+		cfg.Login = "benthos-ebp login --profile " + cfg.Profile
 	}
 	if cfg.Watch == nil {
 		cfg.Watch = func(Status) {}
@@ -175,11 +181,12 @@ type Source struct {
 	told    time.Time // when a person was last warned that the sign-in is about to die
 
 	mu      sync.Mutex
-	access  string    // what Token may give without asking anybody
-	expires time.Time // from when on it is not given any more
-	ends    time.Time // when it really ends
-	ahead   time.Time // from when on it is renewed while it is still given out
-	refused string    // the access token that the API did not take
+	access  string        // what Token may give without asking anybody
+	expires time.Time     // from when on it is not given any more
+	ends    time.Time     // when it really ends
+	span    time.Duration // from when it was given to its end
+	ahead   time.Time     // from when on it is renewed while it is still given out
+	refused string        // the access token that the API did not take
 	status  Status
 	tending *time.Timer
 	closed  bool
@@ -209,12 +216,30 @@ func (s *Source) Token(ctx context.Context) (string, error) {
 		}
 		return t, nil
 	}
+	t, err := s.inTurn(ctx, s.needed, func() string { t, _ := s.ready(); return t })
+	return s.orLastResort(ctx, t, err)
+}
+
+// orLastResort gives the token at hand for an error that passes, else the error as one of
+// the types that Token promises.
+func (s *Source) orLastResort(ctx context.Context, token string, err error) (string, error) {
+	if err != nil && ctx.Err() == nil {
+		if t := s.lastResort(err); t != "" {
+			return t, nil
+		}
+	}
+	return token, s.wrap(ctx, err)
+}
+
+// inTurn waits for the turn and takes it, unless unneeded then returns a token. A caller
+// that stops waiting does not stop what has begun.
+func (s *Source) inTurn(ctx context.Context, need func(record) bool, unneeded func() string) (string, error) {
 	select {
 	case <-s.turn:
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
-	if t, _ := s.ready(); t != "" {
+	if t := unneeded(); t != "" {
 		s.turn <- struct{}{}
 		return t, nil // somebody renewed it while we waited
 	}
@@ -224,32 +249,42 @@ func (s *Source) Token(ctx context.Context) (string, error) {
 	}
 	done := make(chan result, 1)
 	go func() {
-		token, err := s.takeTurn(ctx, s.needed)
+		token, err := s.takeTurn(ctx, need)
 		s.turn <- struct{}{} // before the result: who has it may want the next turn
 		done <- result{token, err}
 	}()
 	select {
 	case r := <-done:
-		if r.err != nil {
-			if t := s.lastResort(r.err); t != "" {
-				return t, nil
-			}
-		}
-		return r.token, s.wrap(ctx, r.err)
+		return r.token, r.err
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
 }
 
+// Prepare implements transport.Tokens: it renews the access token if Token would have to
+// within the next d, or three fifths of a token's life where that is less.
+func (s *Source) Prepare(ctx context.Context, d time.Duration) error {
+	good := func() string {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.access != "" && s.cfg.Now().Add(min(d, s.span*3/5)).Before(s.expires) {
+			return s.access
+		}
+		return ""
+	}
+	if good() != "" {
+		return nil
+	}
+	t, err := s.inTurn(ctx, func(r record) bool {
+		return s.needed(r) || !r.usable(s.cfg.Now().Add(min(d, r.life()*3/5)))
+	}, good)
+	_, err = s.orLastResort(ctx, t, err)
+	return err
+}
+
 // Renew exchanges the refresh token although the access token may still be good.
 func (s *Source) Renew(ctx context.Context) error {
-	select {
-	case <-s.turn:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	_, err := s.takeTurn(ctx, func(record) bool { return true })
-	s.turn <- struct{}{}
+	_, err := s.inTurn(ctx, func(record) bool { return true }, func() string { return "" })
 	return s.wrap(ctx, err)
 }
 

@@ -66,7 +66,7 @@ func (s *server) source(t *testing.T, store state.Store, change ...func(*Config)
 	u, err := url.Parse(s.URL)
 	require.NoError(t, err)
 	cfg := Config{
-		URL: u, ClientID: "client", ClientSecret: "client secret", Profile: "default", Seed: "seed-token",
+		URL: u, ClientID: "client", ClientSecret: "the-client-secret", Profile: "default", Seed: "seed-token",
 		Store: store, HTTP: s.Client(), Redactor: &redact.Redactor{},
 	}
 	for _, c := range change {
@@ -123,7 +123,7 @@ func TestTheSeedIsUsedOnceAndTheStoredTokenAfterwards(t *testing.T) {
 	assert.Zero(t, s.replays)
 	assert.Equal(t, 5, s.n)
 	assert.Equal(t, "client", s.forms[0].Get("client_id"))
-	assert.Equal(t, "client secret", s.forms[0].Get("client_secret"))
+	assert.Equal(t, "the-client-secret", s.forms[0].Get("client_secret"))
 	assert.Equal(t, "refresh_token", s.forms[0].Get("grant_type"))
 }
 
@@ -213,7 +213,7 @@ func TestErrorsNameTheCauseAndNoSecret(t *testing.T) {
 		"wrong secret": {func(w http.ResponseWriter) bool {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(401)
-			fmt.Fprint(w, `{"error":"invalid_client","error_description":"client secret is wrong for seed-token"}`)
+			fmt.Fprint(w, `{"error":"invalid_client","error_description":"the-client-secret is wrong for seed-token"}`)
 			return true
 		}, "check oauth2.client_id", true},
 		"server error": {func(w http.ResponseWriter) bool { w.WriteHeader(503); return true }, "answered 503", false},
@@ -237,7 +237,7 @@ func TestErrorsNameTheCauseAndNoSecret(t *testing.T) {
 			assert.ErrorContains(t, err, c.want)
 			assert.Equal(t, c.refused, e.Refused)
 			assert.NotContains(t, err.Error(), "seed-token")
-			assert.NotContains(t, err.Error(), "client secret")
+			assert.NotContains(t, err.Error(), "the-client-secret")
 			// What passes is tried again with the same token.
 			if !c.refused {
 				s.answer = nil

@@ -112,9 +112,10 @@ func (r record) idle() record {
 // its life where that is less.
 const renewBefore = time.Minute
 
-func (r record) margin() time.Duration {
-	return max(0, min(renewBefore, r.Expires.Sub(r.Obtained)/5))
-}
+func (r record) margin() time.Duration { return max(0, min(renewBefore, r.life()/5)) }
+
+// life is how long the access token was given for.
+func (r record) life() time.Duration { return r.Expires.Sub(r.Obtained) }
 
 // usable reports whether the access token is good for a while.
 func (r record) usable(now time.Time) bool {

@@ -161,7 +161,7 @@ func (s *Source) publish() string {
 	r := s.current
 	margin := r.margin()
 	s.access, s.expires = r.AccessToken, r.Expires.Add(-margin)
-	s.ends = r.Expires
+	s.ends, s.span = r.Expires, r.life()
 	// Between one and two margins earlier, each process at another time: the first of
 	// them renews, the others find its token.
 	s.ahead = s.expires.Add(-margin/2 - time.Duration(rand.Int64N(int64(margin)+1)))
@@ -187,14 +187,14 @@ func (s *Source) choose() (refresh, seed string, err error) {
 	case s.current.SignedOut:
 		return "", "", s.refuse("somebody has signed out; %s", s.advice())
 	case s.cfg.Seed == "":
-		return "", "", s.refuse("%s holds no refresh token; %s", s.cfg.Store, s.advice())
+		return "", "", s.refuse("%s holds no refresh token of client %q at %s; %s", s.cfg.Store, s.cfg.ClientID, s.cfg.URL.Host, s.advice())
 	}
 	return "", "", s.refuse("oauth2.refresh_token was used before and works once; %s", s.advice())
 }
 
 // advice says what a person can do.
 func (s *Source) advice() string {
-	return fmt.Sprintf("run `benthos-ebp login --profile %s`, or set oauth2.refresh_token to a new one", s.cfg.Profile)
+	return fmt.Sprintf("run `%s`, or set oauth2.refresh_token to a new one", s.cfg.Login)
 }
 
 func (s *Source) refuse(format string, args ...any) error {
@@ -325,7 +325,7 @@ func (s *Source) exchangeFailed(ctx context.Context, err error, seed string, int
 		return s.grantRefused(ctx, said, seed, interrupted, by)
 	case "invalid_client", "unauthorized_client":
 		s.takeBack(ctx, before)
-		return &Error{Profile: s.cfg.Profile, Refused: true, Err: errors.New(said + ": check oauth2.client_id and oauth2.client_secret")}
+		return &Error{Profile: s.cfg.Profile, Refused: true, Err: errors.New("EBP does not know this client id with this client secret (" + said + "): check oauth2.client_id and oauth2.client_secret ($EBP_CLIENT_ID, $EBP_CLIENT_SECRET)")}
 	}
 	switch status := answer.Response.StatusCode; {
 	case status == http.StatusTooManyRequests:

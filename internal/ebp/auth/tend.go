@@ -102,6 +102,9 @@ func (f *failure) note(s *Source, err error) {
 	var passing *passingError
 	var w waits
 	last := f.wait
+	if err == nil && f.final {
+		s.cfg.Log.Infof("profile %q is signed in to EBP again", s.cfg.Profile)
+	}
 	*f = failure{err: err, of: s.current.essence()}
 	switch {
 	case errors.As(err, &refusal):

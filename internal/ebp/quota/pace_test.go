@@ -2,6 +2,7 @@ package quota
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -262,5 +263,29 @@ func TestTryTakesAPlaceOnlyIfOneIsFreeNow(t *testing.T) {
 		assert.Equal(t, 2, read(t, s).Used)
 		assert.Equal(t, 98, a.Remaining())
 		assert.GreaterOrEqual(t, closest(l.sorted(), 1), 1015*time.Millisecond)
+	})
+}
+
+func TestACallerIsReadyWhenItsTurnComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := New(Config{Name: "test", Limits: Limits{PerSecond: 1}, Store: state.NewMemory()})
+		require.NoError(t, a.Wait(t.Context()))
+		for range 5 {
+			var prepared []time.Time
+			require.NoError(t, a.WaitPrepared(t.Context(), func(context.Context) error {
+				prepared = append(prepared, time.Now())
+				time.Sleep(100 * time.Millisecond) // which is what it takes
+				return nil
+			}))
+			require.Len(t, prepared, 1)
+			ago := time.Since(prepared[0])
+			assert.GreaterOrEqual(t, ago, 100*time.Millisecond)
+			assert.LessOrEqual(t, ago, time.Second, "it was prepared too long before its turn")
+		}
+		cause := errors.New("nobody is signed in")
+		require.ErrorIs(t, a.WaitPrepared(t.Context(), func(context.Context) error { return cause }), cause)
+		begun := time.Now()
+		require.NoError(t, a.Wait(t.Context()))
+		assert.Less(t, time.Since(begun), 1500*time.Millisecond, "the place that was given up was lost")
 	})
 }

@@ -13,6 +13,9 @@ type request struct {
 	ticket *ticket
 	misses int           // how often it came too late for its place
 	late   time.Duration // how much the last time
+	// prepare gets its caller ready, which it was at prepared.
+	prepare  func(context.Context) error
+	prepared time.Time
 }
 
 // verdict is what a request is told: its place is taken, or how long to wait.
@@ -81,7 +84,15 @@ func (a *Account) await(ctx context.Context, v verdict, q *request) (bool, error
 	}
 	seen := t.seen
 	if d := t.from.Sub(a.now()); d > farAhead {
-		if err := a.sleep(ctx, d-lookBefore); err != nil {
+		if q.prepare != nil {
+			if err := a.sleep(ctx, d-prepareBefore); err != nil {
+				return false, err
+			}
+			if err := a.prepare(ctx, q); err != nil {
+				return false, err
+			}
+		}
+		if err := a.sleep(ctx, t.from.Sub(a.now())-lookBefore); err != nil {
 			return false, err
 		}
 		if a.held(ctx, t) {
@@ -108,6 +119,16 @@ func (a *Account) await(ctx context.Context, v verdict, q *request) (bool, error
 	}
 	a.released(now)
 	return true, nil
+}
+
+// prepare has the caller get ready, if the last time is too long ago.
+func (a *Account) prepare(ctx context.Context, q *request) error {
+	if q.prepare == nil || a.now().Sub(q.prepared) < farAhead {
+		return nil
+	}
+	err := q.prepare(ctx)
+	q.prepared = a.now()
+	return err
 }
 
 // held looks whether another process was told to hold the calls since the place was

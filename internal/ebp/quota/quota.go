@@ -120,20 +120,30 @@ func New(c Config) *Account {
 // returns ctx's error when that ends first, an ExhaustedError when the day is used up
 // and it is not to wait for the next, and a NotCountedError or a DamagedError when the
 // call cannot be counted. After an error no call may be made.
-func (a *Account) Wait(ctx context.Context) error {
+func (a *Account) Wait(ctx context.Context) error { return a.WaitPrepared(ctx, nil) }
+
+// WaitPrepared is Wait for a caller that has something to get ready, such as an access
+// token, which would otherwise delay the call beyond its place: prepare is called shortly
+// before the call may be made, more than once if its turn comes later than expected, unless
+// it need not wait at all. An error of prepare gives the place up, and is returned.
+func (a *Account) WaitPrepared(ctx context.Context, prepare func(context.Context) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if a.atOnce() {
 		return nil
 	}
-	q := request{begun: a.now()}
+	q := request{begun: a.now(), prepare: prepare, prepared: a.now()}
 	if err := take(ctx, a.turn); err != nil {
 		return err
 	}
 	defer func() { <-a.turn }()
 	for {
-		v, err := a.place(ctx, &q)
+		err := a.prepare(ctx, &q)
+		var v verdict
+		if err == nil {
+			v, err = a.place(ctx, &q)
+		}
 		switch {
 		case err != nil:
 		case v.wait > 0:

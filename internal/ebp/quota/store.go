@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
+	"syscall"
 	"time"
 
 	"github.com/benthos-ebp/benthos-ebp/internal/state"
@@ -46,6 +48,9 @@ func (a *Account) update(ctx context.Context, begun time.Time, patience time.Dur
 		wrote, err := a.attempt(ctx, patience, sure, f)
 		switch {
 		case err == nil:
+			if !a.failing.IsZero() {
+				a.config.Warn("the %s can be reached again; calls go on", a.record())
+			}
 			a.failing = time.Time{}
 			return nil
 		case ctx.Err() != nil:
@@ -59,6 +64,8 @@ func (a *Account) update(ctx context.Context, begun time.Time, patience time.Dur
 			continue
 		case errors.Is(err, state.ErrDamaged):
 			return &DamagedError{Record: a.record(), Cause: err}
+		case lasting(err):
+			return &NotCountedError{Record: a.record(), Cause: err}
 		}
 		sure = sure && !wrote
 		if a.failing.IsZero() {
@@ -73,6 +80,16 @@ func (a *Account) update(ctx context.Context, begun time.Time, patience time.Dur
 		}
 		backoff = min(2*backoff, longestBackoff)
 	}
+}
+
+// lasting reports whether an error stays until a person does something.
+func lasting(err error) bool {
+	for _, reason := range []error{fs.ErrPermission, syscall.EROFS, syscall.ENOTDIR} {
+		if errors.Is(err, reason) {
+			return true
+		}
+	}
+	return false
 }
 
 func (a *Account) record() string {

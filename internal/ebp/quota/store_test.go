@@ -35,13 +35,13 @@ func TestAStoreThatComesBackIsWaitedForWithOneWarning(t *testing.T) {
 				}
 				wg.Wait()
 				assert.Less(t, time.Since(back), 12*time.Second)
-				assert.Len(t, w.texts, 1)
+				assert.Len(t, w.texts, 2, "that it is away, and that it is back")
 				assert.Contains(t, w.all(), "record quota/test of the state")
 				assert.Contains(t, w.all(), "connection refused")
 				back = time.Now().Add(time.Second)
 				time.Sleep(blockLife / 2)
 				require.NoError(t, New(Config{Name: "test", Limits: l, Store: s, Warn: w.warn}).Wait(t.Context()))
-				assert.Len(t, w.texts, 2, "another outage, another warning")
+				assert.Len(t, w.texts, 4, "another outage, another warning")
 			})
 		})
 	}

@@ -13,6 +13,8 @@ const (
 	// used, lookBefore how long before.
 	farAhead   = 250 * time.Millisecond
 	lookBefore = 100 * time.Millisecond
+	// prepareBefore is how long before its place a caller is asked to get ready.
+	prepareBefore = 500 * time.Millisecond
 
 	firstLead    = 50 * time.Millisecond
 	longestLead  = 30 * time.Second

@@ -16,6 +16,8 @@ type Tokens interface {
 	// Refused tells that the API answered 401 to that token: Token must not give it
 	// again.
 	Refused(token string)
+	// Prepare sees to it that Token will not have to wait within the next d.
+	Prepare(ctx context.Context, d time.Duration) error
 	// Replaced reports whether somebody has signed in or renewed since that token was
 	// given out, so that Token now gives another one. It makes no call.
 	Replaced(ctx context.Context, token string) bool
@@ -30,6 +32,18 @@ type Credentials struct {
 	// FirstPause and LongestPause bound for how long no call is made after one was
 	// refused for its credentials. It doubles with each refusal.
 	FirstPause, LongestPause time.Duration
+}
+
+// turnAhead is for how long a token must be good that a call is given before its turn: the
+// pace says half a second ahead that it comes.
+const turnAhead = time.Second
+
+// prepare gets the token ready for a call whose turn is near.
+func (c Credentials) prepare(ctx context.Context) error {
+	if err := c.Tokens.Prepare(ctx, turnAhead); err != nil {
+		return &CredentialsError{Err: err}
+	}
+	return nil
 }
 
 const subscriptionKeyHeader = "ebp-subscription-key"

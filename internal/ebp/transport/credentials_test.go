@@ -29,6 +29,8 @@ func (c *countedTokens) Token(context.Context) (string, error) {
 	return fmt.Sprint("token-", c.n), nil
 }
 
+func (c *countedTokens) Prepare(context.Context, time.Duration) error { return nil }
+
 func (c *countedTokens) Replaced(_ context.Context, token string) bool {
 	now, _ := c.Token(context.Background())
 	return now != token

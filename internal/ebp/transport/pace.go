@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -13,6 +14,12 @@ type Pacer interface {
 	// Wait returns when the call may be made, with ctx's error, or with another one that
 	// says why it may not be made at all.
 	Wait(ctx context.Context) error
+}
+
+// Preparing is a Pacer that says when the turn of a call is near, so that what the call
+// needs does not delay it beyond its turn: the next one would come too soon after it.
+type Preparing interface {
+	WaitPrepared(ctx context.Context, prepare func(context.Context) error) error
 }
 
 // Told is a Pacer that wants to know what the server itself says of the pace.
@@ -36,8 +43,9 @@ func (e *PaceError) Unwrap() error { return e.Err }
 // paceLayer lets a call through when it is its turn, and tells the pacers what the
 // gateway says of their pace.
 type paceLayer struct {
-	next   http.RoundTripper
-	pacers []Pacer
+	next    http.RoundTripper
+	pacers  []Pacer
+	prepare func(context.Context) error // nil where there is nothing to prepare
 }
 
 func (l *paceLayer) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -48,11 +56,8 @@ func (l *paceLayer) RoundTrip(req *http.Request) (*http.Response, error) {
 		pacers = append([]Pacer{call.Pacer}, pacers...)
 	}
 	for _, p := range pacers {
-		if err := p.Wait(ctx); err != nil {
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			return nil, &PaceError{Err: err}
+		if err := l.wait(ctx, p); err != nil {
+			return nil, err
 		}
 	}
 	call.LastWait = time.Since(start)
@@ -62,6 +67,26 @@ func (l *paceLayer) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	return res, tellPacers(ctx, pacers, res)
+}
+
+// wait waits for the turn that a pacer gives, with an access token at hand when it comes.
+func (l *paceLayer) wait(ctx context.Context, p Pacer) error {
+	var err error
+	if preparing, ok := p.(Preparing); ok && l.prepare != nil {
+		err = preparing.WaitPrepared(ctx, l.prepare)
+	} else {
+		err = p.Wait(ctx)
+	}
+	var credentials *CredentialsError
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &credentials):
+		return credentials
+	}
+	return &PaceError{Err: err}
 }
 
 func tellPacers(ctx context.Context, pacers []Pacer, res *http.Response) error {

@@ -34,9 +34,10 @@ func (o *told) Waiting(_ *Call, reason string, d time.Duration) {
 
 type token string
 
-func (t token) Token(context.Context) (string, error) { return string(t), nil }
-func (token) Replaced(context.Context, string) bool   { return false }
-func (token) Refused(string)                          {}
+func (t token) Token(context.Context) (string, error)      { return string(t), nil }
+func (token) Prepare(context.Context, time.Duration) error { return nil }
+func (token) Replaced(context.Context, string) bool        { return false }
+func (token) Refused(string)                               {}
 
 // call makes a call through a whole chain whose network is a function.
 func call(t *testing.T, r Retry, method string, base RoundTripFunc) (*told, *http.Response, error) {

@@ -84,7 +84,7 @@ func Chain(l Layers) http.RoundTripper {
 	rt = &hostLayer{next: rt, host: l.Host}
 	rt = &observeLayer{next: rt, redact: l.Retry.Redact}
 	rt = &headersLayer{next: rt, credentials: l.Credentials}
-	rt = &paceLayer{next: rt, pacers: l.Pacers}
+	rt = &paceLayer{next: rt, pacers: l.Pacers, prepare: l.Credentials.prepare}
 	rt = newCredentialsLayer(rt, l.Credentials)
 	rt = newRetryLayer(rt, l.Retry)
 	return rt
