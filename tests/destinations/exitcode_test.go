@@ -28,7 +28,7 @@ func TestARunThatDidNotReadEverythingEndsWithACodeThatSaysSo(t *testing.T) {
 			p.set["input.ebp.calls.per_day"], p.set["input.ebp.calls.when_exhausted"] = "2", "error"
 		}, 0, 4},
 		"no such state": {func(p *pipeline) { p.env["EBP_STATE"] = "mysql://h/d" }, 0, 1},
-		"state away": {func(p *pipeline) { p.env["EBP_STATE"] = "file:/proc/no/such/place" }, 0, 3},
+		"state away":    {func(p *pipeline) { p.env["EBP_STATE"] = "file:/proc/no/such/place" }, 0, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, _ := quickstart(t, newSource(t))
