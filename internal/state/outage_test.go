@@ -9,25 +9,27 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/benthos-ebp/benthos-ebp/internal/testserver"
 )
 
 func TestAServerThatIsRestartedGivesRecordsAndLeasesBack(t *testing.T) {
 	t.Parallel()
 	t.Run("redis", func(t *testing.T) {
 		t.Parallel()
-		server := newRedis(t, "--appendonly", "yes", "--appendfsync", "always", "--save", "")
-		restarted(t, server, server.redisURL(), []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM, syscall.SIGKILL})
+		server := testserver.Redis(t, "--appendonly", "yes", "--appendfsync", "always", "--save", "")
+		restarted(t, server, server.RedisURL(), []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM, syscall.SIGKILL})
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		server, location := newPostgres(t)
+		server, location := testserver.Postgres(t)
 		// Of the signals for a shutdown that is the one that does not wait for its clients.
 		restarted(t, server, location, []syscall.Signal{syscall.SIGKILL, syscall.SIGINT, syscall.SIGKILL})
 	})
 }
 
 // restarted has a store work, fail and work again while its server goes and comes.
-func restarted(t *testing.T, server *server, location string, signals []syscall.Signal) {
+func restarted(t *testing.T, server *testserver.Server, location string, signals []syscall.Signal) {
 	ctx := t.Context()
 	s := shorten(open(t, location), 20*time.Second)
 	lease, err := s.Lease(ctx, "held all the time")
@@ -38,7 +40,7 @@ func restarted(t *testing.T, server *server, location string, signals []syscall.
 		version, err = s.Put(ctx, testKey, fmt.Appendf(nil, "value %d", version+1), version)
 		require.NoError(t, err)
 		useConnections(t, s)
-		server.end(signal)
+		server.End(signal)
 		// What a killed Postgres leaves behind may answer for a moment.
 		require.Eventually(t, func() bool { _, err = s.Get(ctx, testKey); return err != nil }, 5*time.Second, 10*time.Millisecond)
 		assert.ErrorContains(t, err, "reading the state in "+s.String()+": ")
@@ -48,7 +50,7 @@ func restarted(t *testing.T, server *server, location string, signals []syscall.
 		require.Error(t, err)
 		assert.NotErrorIs(t, err, ErrConflict)
 		assert.Less(t, time.Since(begun), answerTime+3*time.Second)
-		server.start()
+		server.Start()
 		var r Record
 		require.Eventually(t, func() bool { r, err = s.Get(ctx, testKey); return err == nil }, 10*time.Second, 50*time.Millisecond)
 		assert.Equal(t, Record{Value: fmt.Appendf(nil, "value %d", version), Version: version}, r)
@@ -77,17 +79,17 @@ func TestAfterARestartThatNobodyNoticedTheNextPutWorks(t *testing.T) {
 	t.Parallel()
 	t.Run("redis", func(t *testing.T) {
 		t.Parallel()
-		server := newRedis(t, "--appendonly", "yes", "--appendfsync", "always", "--save", "")
-		restartUnnoticed(t, server, server.redisURL(), syscall.SIGKILL)
+		server := testserver.Redis(t, "--appendonly", "yes", "--appendfsync", "always", "--save", "")
+		restartUnnoticed(t, server, server.RedisURL(), syscall.SIGKILL)
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		server, location := newPostgres(t)
+		server, location := testserver.Postgres(t)
 		restartUnnoticed(t, server, location, syscall.SIGINT)
 	})
 }
 
-func restartUnnoticed(t *testing.T, server *server, location string, signal syscall.Signal) {
+func restartUnnoticed(t *testing.T, server *testserver.Server, location string, signal syscall.Signal) {
 	s := open(t, location)
 	version := Version(0)
 	for range 3 {
@@ -95,8 +97,8 @@ func restartUnnoticed(t *testing.T, server *server, location string, signal sysc
 		require.NoError(t, err)
 		version = next
 		useConnections(t, s)
-		server.end(signal)
-		server.start()
+		server.End(signal)
+		server.Start()
 		probe := open(t, location)
 		require.Eventually(t, func() bool { _, err := probe.Now(t.Context()); return err == nil }, 10*time.Second, 20*time.Millisecond)
 	}

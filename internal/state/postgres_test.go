@@ -12,6 +12,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/benthos-ebp/benthos-ebp/internal/testserver"
 )
 
 func TestTablesAreMadeByManyAtOnce(t *testing.T) {
@@ -219,7 +221,7 @@ func TestAPostgresWithoutItsDiskSaysSo(t *testing.T) {
 
 func TestAPoolerThatHandsOutConnectionsByTheTransactionIsNoHindrance(t *testing.T) {
 	t.Parallel()
-	location := newPgBouncer(t)
+	location := testserver.PgBouncer(t)
 	all(t, 4, "count", location, "20")
 	r, err := open(t, location).Get(t.Context(), "count")
 	require.NoError(t, err)

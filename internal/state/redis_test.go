@@ -9,6 +9,8 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/benthos-ebp/benthos-ebp/internal/testserver"
 )
 
 func TestARedisKeyThatIsNoRecordIsDamaged(t *testing.T) {
@@ -93,15 +95,15 @@ func TestAPutWhoseAnswerRedisCouldNotDeliverIsNoConflict(t *testing.T) {
 
 func TestARedisThatForgetsLosesLeasesAndSaysSo(t *testing.T) {
 	t.Parallel()
-	server := newRedis(t, "--appendonly", "no", "--save", "")
-	s := open(t, server.redisURL())
+	server := testserver.Redis(t, "--appendonly", "no", "--save", "")
+	s := open(t, server.RedisURL())
 	assert.Contains(t, s.(Durable).Durability(t.Context()), "keeps nothing across a restart")
 	_, err := s.Put(t.Context(), testKey, []byte("x"), 0)
 	require.NoError(t, err)
 	lease, err := s.Lease(t.Context(), testKey)
 	require.NoError(t, err)
-	server.end(syscall.SIGKILL)
-	server.start()
+	server.End(syscall.SIGKILL)
+	server.Start()
 	_, err = s.Get(t.Context(), testKey)
 	require.ErrorIs(t, err, ErrNotFound)
 	assert.Eventually(t, func() bool { return !lease.Held(0) }, 2*shortLease, 10*time.Millisecond)
@@ -111,14 +113,14 @@ func TestARedisThatForgetsLosesLeasesAndSaysSo(t *testing.T) {
 }
 
 func TestAWrongPasswordIsSaidButNotShown(t *testing.T) {
-	s := newRedis(t, "--requirepass", "open sesame")
+	s := testserver.Redis(t, "--requirepass", "open sesame")
 	for location, said := range map[string]string{
 		"redis://:hunter2@%s":            "check the user and the password",
 		"redis://somebody:hunter2@%s":    "check the user and the password",
 		"redis://%s":                     "write the password into the address",
 		"redis://:open%%20sesame@%s/999": "DB index is out of range",
 	} {
-		store := open(t, fmt.Sprintf(location, s.address()))
+		store := open(t, fmt.Sprintf(location, s.Address()))
 		_, err := store.Get(t.Context(), testKey)
 		require.ErrorContains(t, err, said)
 		_, err = store.Put(t.Context(), testKey, []byte("x"), 0)
@@ -129,7 +131,7 @@ func TestAWrongPasswordIsSaidButNotShown(t *testing.T) {
 		assert.NotContains(t, err.Error(), "sesame")
 		assert.Empty(t, store.(Durable).Durability(t.Context()), "nothing is known")
 	}
-	right := open(t, fmt.Sprintf("redis://:open%%20sesame@%s", s.address()))
+	right := open(t, fmt.Sprintf("redis://:open%%20sesame@%s", s.Address()))
 	_, err := right.Put(t.Context(), testKey, []byte("x"), 0)
 	require.NoError(t, err)
 }
@@ -139,16 +141,16 @@ func TestARedisClusterKeepsRecordsAndLeases(t *testing.T) {
 	var nodes []*redis.Client
 	location := ""
 	for range 2 {
-		bus := freePort(t)
-		s := newRedis(t, "--cluster-enabled", "yes", "--cluster-port", fmt.Sprint(bus), "--save", "")
-		location = s.redisURL()
-		c := redis.NewClient(&redis.Options{Addr: s.address()})
+		bus := testserver.FreePort(t)
+		s := testserver.Redis(t, "--cluster-enabled", "yes", "--cluster-port", fmt.Sprint(bus), "--save", "")
+		location = s.RedisURL()
+		c := redis.NewClient(&redis.Options{Addr: s.Address()})
 		defer c.Close()
 		first := len(nodes) * 8192
 		require.NoError(t, c.ClusterAddSlotsRange(t.Context(), first, first+8191).Err())
 		if len(nodes) > 0 {
 			require.NoError(t, c.Do(t.Context(), "CONFIG", "SET", "cluster-require-full-coverage", "no").Err())
-			require.NoError(t, nodes[0].Do(t.Context(), "CLUSTER", "MEET", "127.0.0.1", s.port, bus).Err())
+			require.NoError(t, nodes[0].Do(t.Context(), "CLUSTER", "MEET", "127.0.0.1", s.Port(), bus).Err())
 		}
 		nodes = append(nodes, c)
 	}

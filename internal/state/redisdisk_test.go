@@ -10,6 +10,8 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/benthos-ebp/benthos-ebp/internal/testserver"
 )
 
 func containsAll(s string, words ...string) bool {
@@ -59,16 +61,16 @@ func TestARedisSaysWhatItMayLose(t *testing.T) {
 }
 
 func TestARealRedisIsAskedWhatItKeeps(t *testing.T) {
-	s := newRedis(t, "--appendonly", "yes", "--appendfsync", "always")
-	assert.Empty(t, open(t, s.redisURL()).(Durable).Durability(t.Context()))
-	c := redis.NewClient(&redis.Options{Addr: s.address()})
+	s := testserver.Redis(t, "--appendonly", "yes", "--appendfsync", "always")
+	assert.Empty(t, open(t, s.RedisURL()).(Durable).Durability(t.Context()))
+	c := redis.NewClient(&redis.Options{Addr: s.Address()})
 	defer c.Close()
 	require.NoError(t, c.ConfigSet(t.Context(), "appendfsync", "no").Err())
-	assert.Contains(t, open(t, s.redisURL()).(Durable).Durability(t.Context()), s.redisURL()+": it leaves to the operating system")
+	assert.Contains(t, open(t, s.RedisURL()).(Durable).Durability(t.Context()), s.RedisURL()+": it leaves to the operating system")
 	require.NoError(t, c.ConfigSet(t.Context(), "appendonly", "no").Err())
-	assert.Contains(t, open(t, s.redisURL()).(Durable).Durability(t.Context()), "an image of its data")
+	assert.Contains(t, open(t, s.RedisURL()).(Durable).Durability(t.Context()), "an image of its data")
 	require.NoError(t, c.Do(t.Context(), "ACL", "SETUSER", "default", "-info", "-config").Err())
-	closed := open(t, s.redisURL())
+	closed := open(t, s.RedisURL())
 	assert.Empty(t, closed.(Durable).Durability(t.Context()))
 	_, err := closed.Put(t.Context(), testKey, []byte("x"), 0)
 	require.NoError(t, err, "a server that does not tell is used all the same")

@@ -18,6 +18,8 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/benthos-ebp/benthos-ebp/internal/testserver"
 )
 
 // shortLease is the lease time of the tests: long enough for a machine that is busy to
@@ -58,7 +60,7 @@ func redisPlace(t *testing.T) string {
 	t.Helper()
 	location := os.Getenv("EBP_TEST_REDIS_URL")
 	if location == "" {
-		missing(t, "EBP_TEST_REDIS_URL is not set: `eval \"$(bash .ci/servers start)\"` starts a Redis")
+		testserver.Missing(t, "EBP_TEST_REDIS_URL is not set: `eval \"$(bash .ci/servers start)\"` starts a Redis")
 	}
 	prefix := "test-" + randomWord()[:12] + ":"
 	t.Cleanup(func() {
@@ -79,7 +81,7 @@ func postgresPlace(t *testing.T) string {
 	t.Helper()
 	location := os.Getenv("EBP_TEST_POSTGRES_DSN")
 	if location == "" {
-		missing(t, "EBP_TEST_POSTGRES_DSN is not set: `eval \"$(bash .ci/servers start)\"` starts a Postgres")
+		testserver.Missing(t, "EBP_TEST_POSTGRES_DSN is not set: `eval \"$(bash .ci/servers start)\"` starts a Postgres")
 	}
 	schema := "test_" + randomWord()[:12]
 	statement(t, location, "CREATE SCHEMA "+schema)

@@ -22,7 +22,7 @@ func TestAStreamThatStopsDuringARenewalLosesNoSignIn(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits for half a minute")
 	}
-	_, location := newRedis(t, true)
+	_, location := durableRedis(t)
 	t.Parallel()
 	s := startSandbox(t, sandbox.Options{})
 	began := make(chan struct{})

@@ -15,7 +15,21 @@ import (
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp/auth"
 	"github.com/benthos-ebp/benthos-ebp/internal/sandbox"
 	"github.com/benthos-ebp/benthos-ebp/internal/state"
+	"github.com/benthos-ebp/benthos-ebp/internal/testserver"
 )
+
+// durableRedis writes each change to its disk, forgetfulRedis none.
+func durableRedis(t *testing.T) (*testserver.Server, string) {
+	s := testserver.Redis(t, "--save", "", "--appendonly", "yes", "--appendfsync", "always")
+	return s, s.RedisURL()
+}
+
+func forgetfulRedis(t *testing.T) (*testserver.Server, string) {
+	s := testserver.Redis(t, "--save", "", "--appendonly", "no")
+	return s, s.RedisURL()
+}
+
+func testPostgres(t *testing.T) (*testserver.Server, string) { return testserver.Postgres(t) }
 
 // Processes go on renewing every second while the server that keeps their sign-in goes
 // away and comes back, with a signal that it obeys and with one that it cannot.
@@ -24,14 +38,14 @@ func TestAStateThatIsRestartedLosesNoSignIn(t *testing.T) {
 		t.Skip("starts servers and processes")
 	}
 	for name, c := range map[string]struct {
-		start func(t *testing.T) (*server, string)
+		start func(t *testing.T) (*testserver.Server, string)
 		// replays is whether a store that forgot everything may make a process use a token
 		// that another one has used: its own is the newest that it knows.
 		replays bool
 	}{
-		"redis":              {func(t *testing.T) (*server, string) { return newRedis(t, true) }, false},
-		"redis without disk": {func(t *testing.T) (*server, string) { return newRedis(t, false) }, true},
-		"postgres":           {newPostgres, false},
+		"redis":              {func(t *testing.T) (*testserver.Server, string) { return durableRedis(t) }, false},
+		"redis without disk": {func(t *testing.T) (*testserver.Server, string) { return forgetfulRedis(t) }, true},
+		"postgres":           {testPostgres, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server, location := c.start(t)
@@ -49,9 +63,9 @@ func TestAStateThatIsRestartedLosesNoSignIn(t *testing.T) {
 				if strings.HasPrefix(name, "postgres") && signal == syscall.SIGTERM {
 					signal = syscall.SIGINT // TERM would wait for its clients
 				}
-				server.end(signal)
+				server.End(signal)
 				pause(300 * time.Millisecond)
-				server.start()
+				server.Start()
 			}
 			for _, p := range all {
 				assert.NoError(t, p.cmd.Wait(), "%s", p.printed())

@@ -21,6 +21,7 @@ import (
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp"
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp/catalog"
 	"github.com/benthos-ebp/benthos-ebp/internal/sandbox"
+	"github.com/benthos-ebp/benthos-ebp/internal/testserver"
 )
 
 const (
@@ -127,7 +128,7 @@ func redisLocation(t *testing.T) string {
 	t.Helper()
 	u := os.Getenv("EBP_TEST_REDIS_URL")
 	if u == "" {
-		t.Skip("EBP_TEST_REDIS_URL is not set: `eval \"$(bash .ci/servers start)\"` starts a Redis")
+		testserver.Missing(t, "EBP_TEST_REDIS_URL is not set: `eval \"$(bash .ci/servers start)\"` starts a Redis")
 	}
 	return u + "?prefix=" + strings.ToLower(strings.NewReplacer("/", "-").Replace(t.Name())) + strconv.FormatInt(time.Now().UnixNano(), 36) + ":"
 }
@@ -137,7 +138,7 @@ func postgresLocation(t *testing.T) string {
 	t.Helper()
 	dsn := os.Getenv("EBP_TEST_POSTGRES_DSN")
 	if dsn == "" {
-		t.Skip("EBP_TEST_POSTGRES_DSN is not set: `eval \"$(bash .ci/servers start)\"` starts a Postgres")
+		testserver.Missing(t, "EBP_TEST_POSTGRES_DSN is not set: `eval \"$(bash .ci/servers start)\"` starts a Postgres")
 	}
 	conn, err := pgx.Connect(t.Context(), dsn)
 	require.NoError(t, err)

@@ -1,4 +1,6 @@
-package state
+//go:build unix
+
+package testserver
 
 import (
 	"context"
@@ -20,9 +22,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// server is one of a test's own, that may be killed and started again.
-type server struct {
-	t       *testing.T
+// Server is one of a test's own, that may be killed and started again.
+type Server struct {
+	t       testing.TB
 	port    int
 	command func() *exec.Cmd
 	ready   func() bool
@@ -30,9 +32,9 @@ type server struct {
 	exited  chan struct{}
 }
 
-// start starts it, or starts it again, and waits until it answers. What was killed may
+// Start starts it, or starts it again, and waits until it answers. What was killed may
 // have left children that keep a new one from starting for a moment.
-func (s *server) start() {
+func (s *Server) Start() {
 	s.t.Helper()
 	until := time.Now().Add(30 * time.Second)
 	s.run()
@@ -50,11 +52,15 @@ func (s *server) start() {
 	}
 }
 
-func (s *server) log() string { return filepath.Join(s.cmd.Dir, "server.log") }
+func (s *Server) log() string { return filepath.Join(s.cmd.Dir, "server.log") }
 
-func (s *server) run() {
+func (s *Server) run() {
 	s.t.Helper()
 	s.cmd = s.command()
+	if s.cmd.SysProcAttr == nil {
+		s.cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	s.cmd.SysProcAttr.Setpgid = true
 	log, err := os.OpenFile(s.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	require.NoError(s.t, err)
 	s.cmd.Stdout, s.cmd.Stderr = log, log
@@ -67,23 +73,34 @@ func (s *server) run() {
 	}(s.cmd, s.exited)
 }
 
-// end ends it with a signal.
-func (s *server) end(signal os.Signal) {
-	_ = s.cmd.Process.Signal(signal)
+// End ends it with a signal. One that cannot be obeyed goes to its children too, as when a
+// machine goes down: those of Postgres would answer for a moment.
+func (s *Server) End(signal syscall.Signal) {
+	target := s.cmd.Process.Pid
+	if signal == syscall.SIGKILL {
+		target = -target
+	}
+	_ = syscall.Kill(target, signal)
 	<-s.exited
 }
 
-func (s *server) redisURL() string { return fmt.Sprintf("redis://%s/0", s.address()) }
+// RedisURL is the address of a Redis.
+func (s *Server) RedisURL() string { return fmt.Sprintf("redis://%s/0", s.Address()) }
 
-func (s *server) postgresURL() string {
-	return fmt.Sprintf("postgres://ebp@%s/postgres?sslmode=disable", s.address())
+// PostgresURL is the address of a Postgres, or of what speaks like one.
+func (s *Server) PostgresURL() string {
+	return fmt.Sprintf("postgres://ebp@%s/postgres?sslmode=disable", s.Address())
 }
 
-func (s *server) address() string { return "127.0.0.1:" + strconv.Itoa(s.port) }
+// Port is where it listens.
+func (s *Server) Port() int { return s.port }
 
-// freePort is one that no client is given by the operating system, so that it is still
+// Address is its host and port.
+func (s *Server) Address() string { return "127.0.0.1:" + strconv.Itoa(s.port) }
+
+// FreePort is one that no client is given by the operating system, so that it is still
 // free when a server comes back.
-func freePort(t *testing.T) int {
+func FreePort(t testing.TB) int {
 	t.Helper()
 	for {
 		port := 10_000 + rand.N(20_000)
@@ -95,47 +112,43 @@ func freePort(t *testing.T) int {
 	}
 }
 
-func newServer(t *testing.T, command func(s *server) *exec.Cmd, ready func(s *server) bool) *server {
+func newServer(t testing.TB, command func(s *Server) *exec.Cmd, ready func(s *Server) bool) *Server {
 	t.Helper()
-	s := &server{t: t, port: freePort(t)}
+	s := &Server{t: t, port: FreePort(t)}
 	s.command = func() *exec.Cmd { return command(s) }
 	s.ready = func() bool { return ready(s) }
-	s.start()
-	t.Cleanup(func() { s.end(syscall.SIGKILL) })
+	s.Start()
+	t.Cleanup(func() { s.End(syscall.SIGKILL) })
 	return s
 }
 
-// missing skips a test, or fails it where a missing server must not go unnoticed.
-func missing(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("EBP_TEST_REQUIRE_SERVERS") == "1" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
-}
-
-// newRedis starts a Redis with options such as "--appendonly", "yes".
-func newRedis(t *testing.T, options ...string) *server {
+// Redis starts a Redis with options such as "--appendonly", "yes".
+func Redis(t testing.TB, options ...string) *Server {
 	t.Helper()
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
-		missing(t, "there is no redis-server: Debian's package redis-server has it")
+		Missing(t, "there is no redis-server: Debian's package redis-server has it")
 	}
 	dir := t.TempDir()
-	return newServer(t, func(s *server) *exec.Cmd {
+	return newServer(t, func(s *Server) *exec.Cmd {
 		cmd := exec.Command(path, append([]string{"--bind", "127.0.0.1", "--port", strconv.Itoa(s.port), "--dir", dir, "--daemonize", "no"}, options...)...)
 		cmd.Dir = dir
 		return cmd
-	}, func(s *server) bool {
-		c := redis.NewClient(&redis.Options{Addr: s.address(), Dialer: quietly((&net.Dialer{}).DialContext)})
+	}, func(s *Server) bool {
+		conn, err := net.DialTimeout("tcp", s.Address(), time.Second) // the client would complain on the terminal
+		if err != nil {
+			return false
+		}
+		_ = conn.Close()
+		c := redis.NewClient(&redis.Options{Addr: s.Address()})
 		defer c.Close()
-		err := c.Ping(context.Background()).Err()
+		err = c.Ping(context.Background()).Err()
 		return err == nil || redis.HasErrorPrefix(err, "NOAUTH")
 	})
 }
 
 // notRoot is what runs a program that refuses to run as root, and gives it its directory.
-func notRoot(t *testing.T, dir string) *syscall.SysProcAttr {
+func notRoot(t testing.TB, dir string) *syscall.SysProcAttr {
 	t.Helper()
 	as := &syscall.SysProcAttr{}
 	if os.Getuid() != 0 {
@@ -143,7 +156,7 @@ func notRoot(t *testing.T, dir string) *syscall.SysProcAttr {
 	}
 	u, err := user.Lookup("postgres")
 	if err != nil {
-		missing(t, "Postgres does not run as root, and there is no user postgres")
+		Missing(t, "Postgres does not run as root, and there is no user postgres")
 	}
 	uid, err := strconv.ParseUint(u.Uid, 10, 32)
 	require.NoError(t, err)
@@ -154,16 +167,16 @@ func notRoot(t *testing.T, dir string) *syscall.SysProcAttr {
 	return as
 }
 
-// newPostgres starts a Postgres.
-func newPostgres(t *testing.T) (*server, string) {
+// Postgres starts a Postgres.
+func Postgres(t testing.TB) (*Server, string) {
 	t.Helper()
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if len(found) == 0 {
-		missing(t, "there is no Postgres under /usr/lib/postgresql: Debian's package postgresql has it")
+		Missing(t, "there is no Postgres under /usr/lib/postgresql: Debian's package postgresql has it")
 	}
 	sort.Strings(found)
 	bin := filepath.Dir(found[len(found)-1])
-	dir, err := os.MkdirTemp("", "state-postgres-")
+	dir, err := os.MkdirTemp("", "testserver-postgres-")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	as := notRoot(t, dir)
@@ -172,39 +185,39 @@ func newPostgres(t *testing.T) (*server, string) {
 	initdb.Dir, initdb.SysProcAttr = dir, as
 	out, err := initdb.CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	s := newServer(t, func(s *server) *exec.Cmd {
+	s := newServer(t, func(s *Server) *exec.Cmd {
 		cmd := exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-p", strconv.Itoa(s.port),
 			"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=")
 		cmd.Dir, cmd.SysProcAttr = dir, as
 		return cmd
 	}, answersSQL)
-	return s, s.postgresURL()
+	return s, s.PostgresURL()
 }
 
-func answersSQL(s *server) bool {
-	conn, err := pgx.Connect(context.Background(), s.postgresURL())
+func answersSQL(s *Server) bool {
+	conn, err := pgx.Connect(context.Background(), s.PostgresURL())
 	if err == nil {
 		_ = conn.Close(context.Background())
 	}
 	return err == nil
 }
 
-// newPgBouncer starts a pooler that gives a client another connection for each
+// PgBouncer starts a pooler that gives a client another connection for each
 // transaction, before a Postgres of its own. It has few, so that they are shared.
-func newPgBouncer(t *testing.T) string {
+func PgBouncer(t testing.TB) string {
 	t.Helper()
 	path, err := exec.LookPath("pgbouncer")
 	if err != nil {
 		if path, err = exec.LookPath("/usr/sbin/pgbouncer"); err != nil {
-			missing(t, "there is no pgbouncer: Debian's package pgbouncer has it")
+			Missing(t, "there is no pgbouncer: Debian's package pgbouncer has it")
 		}
 	}
-	postgres, _ := newPostgres(t)
-	dir, err := os.MkdirTemp("", "state-pgbouncer-")
+	postgres, _ := Postgres(t)
+	dir, err := os.MkdirTemp("", "testserver-pgbouncer-")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	as := notRoot(t, dir)
-	s := newServer(t, func(s *server) *exec.Cmd {
+	s := newServer(t, func(s *Server) *exec.Cmd {
 		config := fmt.Sprintf(`[databases]
 postgres = host=127.0.0.1 port=%d user=ebp
 [pgbouncer]
@@ -221,5 +234,5 @@ default_pool_size = 3
 		cmd.Dir, cmd.SysProcAttr = dir, as
 		return cmd
 	}, answersSQL)
-	return s.postgresURL()
+	return s.PostgresURL()
 }
