@@ -62,10 +62,13 @@ type leases struct {
 	mu     sync.Mutex
 	open   map[*timedLease]struct{}
 	closed bool
+
+	ended chan struct{} // closed by close
+	late  sync.WaitGroup
 }
 
 func newLeases(server leaseServer) *leases {
-	return &leases{server: server, time: leaseTime, open: map[*timedLease]struct{}{}}
+	return &leases{server: server, time: leaseTime, open: map[*timedLease]struct{}{}, ended: make(chan struct{})}
 }
 
 // lease waits for a lease and takes it.
@@ -94,11 +97,38 @@ func (l *leases) lease(ctx context.Context, name string) (Lease, error) {
 	}
 }
 
+// giveBack frees a lease. Where the server is away that is tried again in the background
+// for as long as the lease would last: nobody should have to wait for its end.
 func (l *leases) giveBack(name, holder string) {
+	if l.drop(name, holder) == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
+	l.late.Add(1)
+	go func() {
+		defer l.late.Done()
+		end := time.Now().Add(l.time)
+		for time.Now().Before(end) {
+			select {
+			case <-l.ended:
+				return
+			case <-time.After(longestPoll + mathrand.N(l.time/30+1)):
+			}
+			if l.drop(name, holder) == nil {
+				return
+			}
+		}
+	}()
+}
+
+func (l *leases) drop(name, holder string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), releaseTime)
 	defer cancel()
-	// Where that fails the lease runs out by itself.
-	_ = l.server.dropLease(ctx, name, holder)
+	return l.server.dropLease(ctx, name, holder)
 }
 
 var errClosed = errors.New("the state is closed")
@@ -124,6 +154,9 @@ func (l *leases) start(name, holder string, asked time.Time) (Lease, error) {
 // close releases what is still held.
 func (l *leases) close() {
 	l.mu.Lock()
+	if !l.closed {
+		close(l.ended)
+	}
 	l.closed = true
 	var open []*timedLease
 	for t := range l.open {
@@ -133,6 +166,7 @@ func (l *leases) close() {
 	for _, t := range open {
 		t.Release()
 	}
+	l.late.Wait()
 }
 
 // timedLease is a lease that the server ends unless it is prolonged.

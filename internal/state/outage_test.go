@@ -168,3 +168,33 @@ func TestAHostThatRefusesIsAClearError(t *testing.T) {
 		assert.NotContains(t, err.Error(), "hunter2")
 	}
 }
+
+func TestALeaseThatIsReleasedWhileItsServerIsAwayIsFreeSoonAfterItIsBack(t *testing.T) {
+	t.Parallel()
+	for name, start := range map[string]func() (*testserver.Server, string){
+		"redis": func() (*testserver.Server, string) {
+			s := testserver.Redis(t, "--appendonly", "yes", "--appendfsync", "always", "--save", "")
+			return s, s.RedisURL()
+		},
+		"postgres": func() (*testserver.Server, string) { return testserver.Postgres(t) },
+	} {
+		server, location := start()
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, err := Open(location) // with leases of 30 s
+			require.NoError(t, err)
+			t.Cleanup(func() { _ = s.Close() })
+			lease, err := s.Lease(t.Context(), "tokens")
+			require.NoError(t, err)
+			server.End(syscall.SIGKILL)
+			lease.Release()
+			assert.False(t, lease.Held(0))
+			server.Start()
+			ctx, cancel := context.WithTimeout(t.Context(), 12*time.Second)
+			defer cancel()
+			again, err := open(t, location).Lease(ctx, "tokens")
+			require.NoError(t, err, "somebody had to wait for the end of a lease that nobody holds")
+			again.Release()
+		})
+	}
+}

@@ -43,8 +43,8 @@ func TestAStateThatIsRestartedLosesNoSignIn(t *testing.T) {
 		// that another one has used: its own is the newest that it knows.
 		replays bool
 	}{
-		"redis":              {func(t *testing.T) (*testserver.Server, string) { return durableRedis(t) }, false},
-		"redis without disk": {func(t *testing.T) (*testserver.Server, string) { return forgetfulRedis(t) }, true},
+		"redis":              {durableRedis, false},
+		"redis without disk": {forgetfulRedis, true},
 		"postgres":           {testPostgres, false},
 	} {
 		t.Run(name, func(t *testing.T) {
