@@ -236,15 +236,30 @@ func TestAPathThatIsNoDirectoryIsSaid(t *testing.T) {
 	}
 }
 
+func TestAReservationIsNotMadeWhereAPutWouldNotBe(t *testing.T) {
+	if os.Getuid() == 0 {
+		t.Skip("root may do everything: .ci/run runs this as somebody else too")
+	}
+	dir := t.TempDir()
+	s := NewFile(dir)
+	require.NoError(t, s.Reserve(t.Context(), testKey, 100)) // by one that did not come further
+	records := filepath.Join(dir, "records")
+	require.NoError(t, os.Chmod(records, 0o500))
+	t.Cleanup(func() { _ = os.Chmod(records, 0o700) })
+	err := s.Reserve(t.Context(), testKey, 100)
+	require.ErrorIs(t, err, fs.ErrPermission)
+	assert.ErrorContains(t, err, "with mode 0700")
+}
+
 func TestADirectoryOfSomebodyElseIsSaid(t *testing.T) {
 	if os.Getuid() == 0 {
-		t.Skip("root may do everything")
+		t.Skip("root may do everything: .ci/run runs this as somebody else too")
 	}
 	f := newFileAt(t, 1)
 	require.NoError(t, os.Chmod(filepath.Join(f.dir, "records"), 0o500))
 	_, err := f.Put(t.Context(), testKey, []byte("x"), 1)
 	require.ErrorIs(t, err, fs.ErrPermission)
-	assert.ErrorContains(t, err, "give the directory "+f.dir)
+	assert.ErrorContains(t, err, "the directory "+f.dir+" and all in it must belong to that user")
 	_, err = f.Get(t.Context(), testKey)
 	require.NoError(t, err)
 	require.NoError(t, os.Chmod(filepath.Join(f.dir, "records"), 0o700))
