@@ -184,11 +184,11 @@ func killAgainAndAgain(t *testing.T, rounds int, f *fates) {
 		f.mu.Unlock()
 		seed = s.NewRefreshToken() // the person signs in again
 	}
-	assert.Equal(t, f2replays(s), s.Replays())
+	assert.Equal(t, deadTokens(s), s.Replays(), "a dead token was tried more than once")
 }
 
-// f2replays counts the replays that the losses explain: each dead token is tried once.
-func f2replays(s *sandbox.Server) int {
+// deadTokens counts the used tokens that came again, each once.
+func deadTokens(s *sandbox.Server) int {
 	n, seen := 0, map[int]bool{}
 	for _, e := range s.TokenEvents() {
 		if e.Outcome == sandbox.TokenReplayed && !seen[e.Presented] {

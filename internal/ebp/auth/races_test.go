@@ -22,39 +22,31 @@ func (s *server) asked() int {
 	return len(s.forms)
 }
 
-func TestAWrongClientIsNotTriedForEachProcess(t *testing.T) {
-	s := newServer(t)
-	s.answers(func(w http.ResponseWriter) bool {
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(400)
-		fmt.Fprint(w, `{"error":"invalid_client"}`)
-		return true
-	})
-	store := state.NewMemory()
-	a, b := s.source(t, store), s.source(t, store)
-	closed(t, a, b)
-	for range 20 {
-		_, err := a.Token(t.Context())
-		require.Error(t, err)
-		_, err = b.Token(t.Context())
-		require.Error(t, err)
+func TestAServerThatDoesNotHelpIsNotAskedForEachProcess(t *testing.T) {
+	for name, answer := range map[string]func(http.ResponseWriter) bool{
+		"wrong client": func(w http.ResponseWriter) bool {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, `{"error":"invalid_client"}`)
+			return true
+		},
+		"away": func(w http.ResponseWriter) bool { w.WriteHeader(http.StatusServiceUnavailable); return true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t)
+			s.answers(answer)
+			store := state.NewMemory()
+			a, b := s.source(t, store), s.source(t, store)
+			closed(t, a, b)
+			for range 20 {
+				_, err := a.Token(t.Context())
+				require.Error(t, err)
+				_, err = b.Token(t.Context())
+				require.Error(t, err)
+			}
+			assert.LessOrEqual(t, s.asked(), 2)
+		})
 	}
-	assert.LessOrEqual(t, s.asked(), 2)
-}
-
-func TestAServerThatIsAwayIsNotAskedForEachProcess(t *testing.T) {
-	s := newServer(t)
-	s.answers(func(w http.ResponseWriter) bool { w.WriteHeader(503); return true })
-	store := state.NewMemory()
-	a, b := s.source(t, store), s.source(t, store)
-	closed(t, a, b)
-	for range 20 {
-		_, err := a.Token(t.Context())
-		require.Error(t, err)
-		_, err = b.Token(t.Context())
-		require.Error(t, err)
-	}
-	assert.LessOrEqual(t, s.asked(), 2)
 }
 
 func TestEachSeedIsUsedOnceHoweverManyThereAre(t *testing.T) {
