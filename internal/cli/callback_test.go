@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp/auth"
+	"github.com/benthos-ebp/benthos-ebp/internal/testserver"
 )
 
 // answering is a callback at a path, for a sign-in with the state "ours".
@@ -135,7 +137,7 @@ func TestAnExchangeThatHasBegunIsWaitedFor(t *testing.T) {
 }
 
 func TestLocalhostIsListenedToInBothItsMeanings(t *testing.T) {
-	port := freePort(t)
+	port := strconv.Itoa(testserver.FreePort(t))
 	r, err := parseRedirect("http://localhost:"+port, false)
 	require.NoError(t, err)
 	listeners, err := r.listen(t.Context())

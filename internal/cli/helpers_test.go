@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -23,10 +24,12 @@ import (
 
 	"github.com/benthos-ebp/benthos-ebp/internal/connection"
 	"github.com/benthos-ebp/benthos-ebp/internal/sandbox"
+	"github.com/benthos-ebp/benthos-ebp/internal/testserver"
+
+	_ "github.com/redpanda-data/connect/v4/public/components/io"
 
 	_ "github.com/benthos-ebp/benthos-ebp/plugins/input_ebp"
 	_ "github.com/benthos-ebp/benthos-ebp/plugins/sandbox"
-	_ "github.com/redpanda-data/connect/v4/public/components/io"
 )
 
 // patienceOfTests bounds what must happen at once, and eventually is how often it is looked for.
@@ -46,7 +49,7 @@ type desk struct {
 // newDesk starts an EBP and points the environment to it.
 func newDesk(t *testing.T, change ...func(*sandbox.Options)) *desk {
 	t.Helper()
-	d := &desk{state: filepath.Join(t.TempDir(), "state"), redirect: "http://localhost:" + freePort(t)}
+	d := &desk{state: filepath.Join(t.TempDir(), "state"), redirect: fmt.Sprintf("http://localhost:%d", testserver.FreePort(t))}
 	o := sandbox.Options{Rows: 1, RedirectURIs: []string{d.redirect, "https://etl.example/cb"}}
 	for _, f := range change {
 		f(&o)
@@ -67,17 +70,6 @@ func newDesk(t *testing.T, change ...func(*sandbox.Options)) *desk {
 		t.Setenv(name, v)
 	}
 	return d
-}
-
-// freePort is a port nobody listens on.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	require.NoError(t, err)
-	return port
 }
 
 // wiretap stands before the authorization server and keeps every secret that passes.

@@ -29,6 +29,7 @@ import (
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp/transport"
 	"github.com/benthos-ebp/benthos-ebp/internal/sandbox"
 	"github.com/benthos-ebp/benthos-ebp/internal/state"
+	"github.com/benthos-ebp/benthos-ebp/internal/testserver"
 )
 
 func operation(t testing.TB, name string) *catalog.Operation {
@@ -183,10 +184,7 @@ func TestReadsAreRepeatedWhenSomethingGoesWrongAndWritesAreNot(t *testing.T) {
 
 func TestAConnectionThatCannotBeMadeIsTriedAgainForWritesToo(t *testing.T) {
 	// A port where nobody listens, until somebody does.
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := l.Addr().String()
-	require.NoError(t, l.Close())
+	address := fmt.Sprintf("127.0.0.1:%d", testserver.FreePort(t))
 	tokens := newServer(t, nil)
 	c := tokens.client(t, func(c *ebp.Config) {
 		c.URL, c.MaxRetries, c.BackoffInitial, c.BackoffMax = "http://"+address, 50, 20*time.Millisecond, 20*time.Millisecond
@@ -200,7 +198,7 @@ func TestAConnectionThatCannotBeMadeIsTriedAgainForWritesToo(t *testing.T) {
 		}
 		_ = http.Serve(l, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { served.Add(1) })) //nolint:gosec // a test
 	}()
-	_, err = c.Do(t.Context(), ebp.Request{Operation: operation(t, "maintenance.users.unlog_all"), Folder: "1"})
+	_, err := c.Do(t.Context(), ebp.Request{Operation: operation(t, "maintenance.users.unlog_all"), Folder: "1"})
 	require.NoError(t, err)
 	assert.EqualValues(t, 1, served.Load())
 }

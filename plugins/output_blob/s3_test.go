@@ -22,6 +22,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"github.com/benthos-ebp/benthos-ebp/internal/testserver"
 )
 
 const (
@@ -78,10 +80,7 @@ func startGateway(t *testing.T) string {
 
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	return fmt.Sprintf("127.0.0.1:%d", testserver.FreePort(t))
 }
 
 func awaitGateway(addr string, ended <-chan error) bool {

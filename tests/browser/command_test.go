@@ -3,7 +3,7 @@ package browser
 import (
 	"bytes"
 	"context"
-	"net"
+	"fmt"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -16,6 +16,7 @@ import (
 
 	"github.com/benthos-ebp/benthos-ebp/internal/cli"
 	"github.com/benthos-ebp/benthos-ebp/internal/sandbox"
+	"github.com/benthos-ebp/benthos-ebp/internal/testserver"
 )
 
 // office is a machine with the commands, and an EBP to sign in to.
@@ -27,12 +28,8 @@ type office struct {
 
 func newOffice(t *testing.T) *office {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	require.NoError(t, err)
-	require.NoError(t, l.Close())
-	o := &office{t: t, redirect: "http://localhost:" + port}
+	o := &office{t: t, redirect: fmt.Sprintf("http://localhost:%d", testserver.FreePort(t))}
+	var err error
 	o.server, err = sandbox.Start(sandbox.Options{Rows: 1, RedirectURIs: []string{o.redirect}})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = o.server.Close() })

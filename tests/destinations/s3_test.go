@@ -49,10 +49,7 @@ func startS3(t *testing.T) string {
 	require.NoError(t, os.Mkdir(filepath.Join(data, s3Bucket), 0o755))
 
 	for range 5 { // another process may take the port first
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		address := listener.Addr().String()
-		require.NoError(t, listener.Close())
+		address := freeAddress(t)
 		var log bytes.Buffer
 		cmd := exec.Command(binary, "--port", address, "--access", s3Key, "--secret", s3Secret, "--quiet",
 			"posix", "--sidecar", sidecar, data)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -18,6 +17,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/benthos-ebp/benthos-ebp/internal/testserver"
 )
 
 // everything is what a person, a log collector or a neighbour on the machine can see of a
@@ -81,10 +82,7 @@ func storedTokens(t *testing.T, location string) []string {
 
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
+	return fmt.Sprintf("127.0.0.1:%d", testserver.FreePort(t))
 }
 
 // Whatever goes well or wrong: nothing that is secret is in the log at its most verbose,
