@@ -89,6 +89,22 @@ func unsealFirst(key string, data []byte) (r Record, end int, err error) {
 	return Record{Value: e.Value, Version: e.Version}, int(decoder.InputOffset()), nil
 }
 
+// keyIn returns the key that an envelope names, whatever else is wrong with it, if it is
+// one that belongs where the envelope was found.
+func keyIn(data []byte, belongs func(key string) bool) (key string, ok bool) {
+	var e struct {
+		Key string `json:"key"`
+	}
+	if json.NewDecoder(bytes.NewReader(data)).Decode(&e) != nil {
+		return "", false
+	}
+	if belongs(e.Key) {
+		return e.Key, true
+	}
+	key, err := url.QueryUnescape(e.Key) // see readable
+	return key, err == nil && belongs(key)
+}
+
 // damaged reports a record that cannot be trusted: where it is, and why.
 func damaged(where string, why error) error {
 	return fmt.Errorf("%w: %s: %w; bring it back from a backup, or set it aside (`benthos-ebp login` does so with a sign-in), and what it held begins anew", ErrDamaged, where, why)

@@ -213,16 +213,34 @@ func (f *File) Lease(ctx context.Context, lease string) (Lease, error) {
 	return newLocalLease(unlock), nil
 }
 
+// TryLease implements Store.
+func (f *File) TryLease(ctx context.Context, lease string) (Lease, error) {
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("taking the lease %q: %w", lease, ended(ctx))
+	}
+	lock, err := f.newLock(name(lease) + ".lock")
+	if err != nil {
+		return nil, err
+	}
+	switch ok, err := lock.TryLock(); {
+	case err != nil:
+		return nil, f.explain("taking a lock of the state", err)
+	case !ok:
+		return nil, nil
+	}
+	return newLocalLease(func() { _ = lock.Unlock() }), nil
+}
+
 // lock keeps all others from writing a record. Its name cannot be that of a lease.
 func (f *File) lock(ctx context.Context, key string) (unlock func(), err error) {
 	return f.acquire(ctx, name(key)+".write")
 }
 
 func (f *File) acquire(ctx context.Context, file string) (unlock func(), err error) {
-	if err := f.makeDirectory("locks"); err != nil {
+	lock, err := f.newLock(file)
+	if err != nil {
 		return nil, err
 	}
-	lock := flock.New(filepath.Join(f.dir, "locks", file), flock.SetPermissions(fileMode))
 	ok, err := lock.TryLockContext(ctx, lockPoll)
 	switch {
 	case ctx.Err() != nil && !ok:
@@ -231,6 +249,13 @@ func (f *File) acquire(ctx context.Context, file string) (unlock func(), err err
 		return nil, f.explain("taking a lock of the state", err)
 	}
 	return func() { _ = lock.Unlock() }, nil
+}
+
+func (f *File) newLock(file string) (*flock.Flock, error) {
+	if err := f.makeDirectory("locks"); err != nil {
+		return nil, err
+	}
+	return flock.New(filepath.Join(f.dir, "locks", file), flock.SetPermissions(fileMode)), nil
 }
 
 // makeDirectory makes a directory of the store, and sees to it that a power cut does not

@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -107,4 +108,38 @@ func TestAReadOnlyDiskIsSaidAndCanBeRead(t *testing.T) {
 	r, err := f.Get(t.Context(), testKey)
 	require.NoError(t, err)
 	assert.Equal(t, "x", string(r.Value))
+}
+
+func TestAFullDiskFailsASaveAndKeepsTheDigests(t *testing.T) {
+	dir := smallDisk(t)
+	f, path := savedSet(t, filepath.Join(dir, "state"), 500)
+	set := openSet(t, f, "set")
+	assert.Equal(t, [2]int64{0, 500}, counted(t, set, 1))
+	empty := fill(t, dir)
+	many := make([]DigestEntry, 3000)
+	for i := range many {
+		many[i] = entry(fmt.Sprint("more ", i), i)
+	}
+	for range 3 {
+		err := set.Save(t.Context(), 2, many)
+		require.ErrorIs(t, err, syscall.ENOSPC)
+		assert.ErrorContains(t, err, path)
+		assert.ErrorContains(t, err, "make room")
+		assert.Equal(t, [2]int64{0, 500}, counted(t, set, 1))
+	}
+	require.ErrorIs(t, openSet(t, f, "another").Save(t.Context(), 1, many), syscall.ENOSPC)
+	empty()
+	require.NoError(t, set.Save(t.Context(), 2, many))
+	assert.Equal(t, [2]int64{500, 3500}, counted(t, set, 2))
+}
+
+func TestDigestsOnAReadOnlyDiskSaySo(t *testing.T) {
+	dir := smallDisk(t)
+	f, _ := savedSet(t, filepath.Join(dir, "state"), 10)
+	require.NoError(t, syscall.Mount("", dir, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""))
+	for _, name := range []string{"set", "another"} {
+		err := openSet(t, f, name).Save(t.Context(), 2, []DigestEntry{entry("a", 1)})
+		require.ErrorIs(t, err, syscall.EROFS)
+		assert.ErrorContains(t, err, "mount it writable")
+	}
 }

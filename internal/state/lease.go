@@ -75,26 +75,39 @@ func newLeases(server leaseServer) *leases {
 func (l *leases) lease(ctx context.Context, name string) (Lease, error) {
 	holder := randomWord()
 	for {
-		if ctx.Err() != nil {
-			return nil, fmt.Errorf("waiting for the lease %q in %s: %w", name, l.server, ended(ctx))
-		}
-		asked := time.Now()
-		taken, err := l.server.takeLease(ctx, name, holder, l.time)
-		if err != nil {
-			l.giveBack(name, holder) // it may have been taken, and the answer lost
-			if ctx.Err() != nil {
-				return nil, fmt.Errorf("waiting for the lease %q in %s: %w", name, l.server, ended(ctx))
-			}
-			return nil, err
-		}
-		if taken {
-			return l.start(name, holder, asked)
+		if lease, err := l.take(ctx, name, holder); lease != nil || err != nil {
+			return lease, err
 		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(shortestPoll + mathrand.N(longestPoll-shortestPoll)):
 		}
 	}
+}
+
+// tryLease takes a lease if it is free now, and returns nil, nil if it is not.
+func (l *leases) tryLease(ctx context.Context, name string) (Lease, error) {
+	return l.take(ctx, name, randomWord())
+}
+
+// take asks for a lease once.
+func (l *leases) take(ctx context.Context, name, holder string) (Lease, error) {
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("waiting for the lease %q in %s: %w", name, l.server, ended(ctx))
+	}
+	asked := time.Now()
+	taken, err := l.server.takeLease(ctx, name, holder, l.time)
+	switch {
+	case err != nil:
+		l.giveBack(name, holder) // it may have been taken, and the answer lost
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("waiting for the lease %q in %s: %w", name, l.server, ended(ctx))
+		}
+		return nil, err
+	case !taken:
+		return nil, nil
+	}
+	return l.start(name, holder, asked)
 }
 
 // giveBack frees a lease. Where the server is away that is tried again in the background

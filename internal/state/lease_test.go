@@ -228,6 +228,31 @@ func TestALeaseWhoseAnswerWasLostIsGivenBack(t *testing.T) {
 		_, err := newLeases(f).lease(t.Context(), "tokens")
 		require.ErrorContains(t, err, "the connection was closed")
 		assert.Empty(t, f.holder, "nobody can have it for 30 s")
+		f.set(func() { f.deaf = true })
+		_, err = newLeases(f).tryLease(t.Context(), "tokens")
+		require.ErrorContains(t, err, "the connection was closed")
+		assert.Empty(t, f.holder, "nobody can have it for 30 s")
+	})
+}
+
+func TestALeaseThatWasTriedForIsProlongedAndClosedLikeOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeServer{}
+		all := newLeases(f)
+		lease, err := all.tryLease(t.Context(), "tokens")
+		require.NoError(t, err)
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		assert.True(t, lease.Held(19*time.Second))
+		other, err := all.tryLease(t.Context(), "tokens")
+		require.NoError(t, err)
+		assert.Nil(t, other)
+		all.close()
+		assert.False(t, lease.Held(0))
+		_, err = all.tryLease(t.Context(), "tokens")
+		require.ErrorIs(t, err, errClosed)
+		assert.Empty(t, f.holder)
+		assert.Zero(t, prolonging())
 	})
 }
 

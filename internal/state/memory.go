@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -15,13 +16,17 @@ type Memory struct {
 	records map[string]Record
 	aside   map[string]Record
 	leases  map[string]chan struct{} // holds one token while the lease is free
+	digests map[string]*memoryDigests
 }
 
-var _ Store = (*Memory)(nil)
+var (
+	_ Store    = (*Memory)(nil)
+	_ Digester = (*Memory)(nil)
+)
 
 // NewMemory returns an empty store.
 func NewMemory() *Memory {
-	return &Memory{records: map[string]Record{}, aside: map[string]Record{}, leases: map[string]chan struct{}{}}
+	return &Memory{records: map[string]Record{}, aside: map[string]Record{}, leases: map[string]chan struct{}{}, digests: map[string]*memoryDigests{}}
 }
 
 // Get implements Store.
@@ -64,22 +69,67 @@ func (m *Memory) SetAside(_ context.Context, key string) (string, error) {
 	return m.String() + aside, nil
 }
 
+// Keys implements Store.
+func (m *Memory) Keys(_ context.Context, prefix string) ([]string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var keys []string
+	for key := range m.records {
+		if strings.HasPrefix(key, prefix) {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys, nil
+}
+
+// Delete implements Store.
+func (m *Memory) Delete(_ context.Context, key string, expected Version) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, ok := m.records[key]
+	switch {
+	case !ok:
+		return ErrNotFound
+	case r.Version != expected:
+		return ErrConflict
+	}
+	delete(m.records, key)
+	return nil
+}
+
 // Lease implements Store.
 func (m *Memory) Lease(ctx context.Context, name string) (Lease, error) {
-	m.mu.Lock()
-	free, ok := m.leases[name]
-	if !ok {
-		free = make(chan struct{}, 1)
-		free <- struct{}{}
-		m.leases[name] = free
-	}
-	m.mu.Unlock()
+	free := m.lease(name)
 	select {
 	case <-free:
 		return newLocalLease(func() { free <- struct{}{} }), nil
 	case <-ctx.Done():
 		return nil, fmt.Errorf("waiting for the lease %q: %w", name, ended(ctx))
 	}
+}
+
+// TryLease implements Store.
+func (m *Memory) TryLease(_ context.Context, name string) (Lease, error) {
+	free := m.lease(name)
+	select {
+	case <-free:
+		return newLocalLease(func() { free <- struct{}{} }), nil
+	default:
+		return nil, nil
+	}
+}
+
+func (m *Memory) lease(name string) (free chan struct{}) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	free, ok := m.leases[name]
+	if !ok {
+		free = make(chan struct{}, 1)
+		free <- struct{}{}
+		m.leases[name] = free
+	}
+	return free
 }
 
 // Now implements Store.

@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Postgres is a Store in two tables of a Postgres database, which are made when
+// Postgres is a Store in three tables of a Postgres database, which are made when
 // something is first written. It needs no session: each operation is one statement, so it
 // works behind a pooler that hands out connections by the transaction. While the server
 // is away every call fails within ten seconds.
@@ -50,7 +50,11 @@ func (p *Postgres) Close() error {
 
 // call calls the server, and says of an error what was being done and what to do.
 func (p *Postgres) call(ctx context.Context, doing string, f func(context.Context) error) error {
-	err := p.secrets.hide(p.patience.bounded(ctx, f))
+	return p.callWithin(ctx, p.patience, doing, f)
+}
+
+func (p *Postgres) callWithin(ctx context.Context, most patience, doing string, f func(context.Context) error) error {
+	err := p.secrets.hide(most.bounded(ctx, f))
 	if err == nil {
 		return nil
 	}
@@ -69,6 +73,7 @@ const (
 	noPermission     = "42501"
 	internalError    = "XX000" // "tuple concurrently updated", between two that make tables
 	notSerializable  = "40001"
+	deadlock         = "40P01"
 	readOnlySession  = "25006"
 	wrongPassword    = "28P01"
 	wrongUser        = "28000"
@@ -97,7 +102,7 @@ func sqlState(err error) string {
 	return ""
 }
 
-// exec runs a statement that writes one row at most, and makes the tables where there
+// exec runs a statement that writes, and makes the tables where there
 // are none.
 func (p *Postgres) exec(ctx context.Context, statement string, args ...any) (rows int64, err error) {
 	tag, err := p.pool.Exec(ctx, statement, args...)
@@ -141,10 +146,11 @@ func (p *Postgres) row(key string) string {
 // durable has the commit of a statement wait for the disk, where the role or the database
 // does not do so by default. The setting ends with the statement, which is a transaction
 // of its own.
-const durable = `WITH durable AS MATERIALIZED (
-	SELECT set_config('synchronous_commit',
-		CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true)
-) `
+const (
+	setDurable = `set_config('synchronous_commit',
+	CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true)`
+	durable = `WITH durable AS MATERIALIZED (SELECT ` + setDurable + `) `
+)
 
 const (
 	insertRecord = durable + `INSERT INTO benthos_ebp_records (key, version, value, updated)
@@ -207,6 +213,11 @@ func (p *Postgres) SetAside(ctx context.Context, key string) (string, error) {
 // Lease implements Store.
 func (p *Postgres) Lease(ctx context.Context, name string) (Lease, error) {
 	return p.leases.lease(ctx, name)
+}
+
+// TryLease implements Store.
+func (p *Postgres) TryLease(ctx context.Context, name string) (Lease, error) {
+	return p.leases.tryLease(ctx, name)
 }
 
 const (

@@ -42,9 +42,9 @@ func TestNothingIsMadeByReading(t *testing.T) {
 	_, err = s.Put(t.Context(), testKey, []byte("x"), 0)
 	require.NoError(t, err)
 	query(t, location, &n, `SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()`)
-	assert.Equal(t, 2, n)
+	assert.Equal(t, 3, n)
 	// Who drops them has a store that is empty, and works.
-	statement(t, location, `DROP TABLE benthos_ebp_records, benthos_ebp_leases`)
+	statement(t, location, `DROP TABLE benthos_ebp_records, benthos_ebp_leases, benthos_ebp_digests`)
 	lease, err := s.Lease(t.Context(), testKey)
 	require.NoError(t, err)
 	lease.Release()
@@ -90,15 +90,24 @@ func TestARoleThatMayNotMakeTablesIsToldAndUsesThoseThatAreThere(t *testing.T) {
 	assert.NotContains(t, err.Error(), "hunter2")
 	_, err = s.Lease(t.Context(), testKey)
 	require.ErrorContains(t, err, "let the role create tables")
+	set, err := s.(Digester).Digests(t.Context(), "set")
+	require.NoError(t, err)
+	err = set.Save(t.Context(), 1, []DigestEntry{{Key: "k", Digest: Digest{1}}})
+	require.ErrorContains(t, err, "CREATE TABLE IF NOT EXISTS benthos_ebp_digests (")
 
 	for _, sql := range createTables {
 		statement(t, location, sql)
 	}
 	_, err = s.Get(t.Context(), testKey)
 	require.ErrorContains(t, err, "grant it SELECT")
-	statement(t, location, `GRANT SELECT, INSERT, UPDATE, DELETE ON benthos_ebp_records, benthos_ebp_leases TO `+role)
+	statement(t, location, `GRANT SELECT, INSERT, UPDATE, DELETE ON benthos_ebp_records, benthos_ebp_leases, benthos_ebp_digests TO `+role)
 	_, err = s.Put(t.Context(), testKey, []byte("x"), 0)
 	require.NoError(t, err)
+	keys, err := s.Keys(t.Context(), "")
+	require.NoError(t, err)
+	assert.Equal(t, []string{testKey}, keys)
+	require.NoError(t, set.Save(t.Context(), 1, []DigestEntry{{Key: "k", Digest: Digest{1}}}))
+	require.NoError(t, set.Remove(t.Context(), 2, []string{"k"}))
 	lease, err := s.Lease(t.Context(), testKey)
 	require.NoError(t, err)
 	lease.Release()
@@ -165,6 +174,38 @@ func TestADatabaseThatIsStrictByDefaultWorksAsWell(t *testing.T) {
 	assert.Equal(t, fmt.Sprint(processes*times), string(r.Value))
 }
 
+func TestKeysAndDigestsWorkHoweverStatementsAreSent(t *testing.T) {
+	for _, mode := range []string{"exec", "simple_protocol", "cache_statement", "cache_describe", "describe_exec"} {
+		s := open(t, addQuery(t, place(t, "postgres"), "default_query_exec_mode", mode))
+		_, err := s.Put(t.Context(), "a/%_'", []byte("x"), 0)
+		require.NoError(t, err, mode)
+		keys, err := s.Keys(t.Context(), "a/%")
+		require.NoError(t, err, mode)
+		assert.Equal(t, []string{"a/%_'"}, keys)
+		require.NoError(t, s.Delete(t.Context(), "a/%_'", 1), mode)
+		set := openSet(t, s, "set")
+		a := DigestEntry{Key: "a'\x00\xff{,}\"", Object: allBytes(), Digest: digestOf(1)}
+		require.NoError(t, set.Save(t.Context(), 1, []DigestEntry{a, entry("b", 2), {Key: "c"}}), mode)
+		require.NoError(t, set.Save(t.Context(), 2, []DigestEntry{{Key: "b"}}), mode)
+		assert.Equal(t, []Digest{digestOf(1), digestOf(2), {}}, lookup(t, set, a.Key, "b", "c"))
+		assert.Equal(t, []DigestEntry{a}, unseen(t, set, 2, 10), mode)
+		require.NoError(t, set.Remove(t.Context(), 2, []string{a.Key, "b"}), mode)
+		assert.Equal(t, [2]int64{0, 1}, counted(t, set, 2))
+		require.NoError(t, set.Drop(t.Context()), mode)
+	}
+}
+
+func TestADigestOfAnotherLengthIsDamaged(t *testing.T) {
+	location := place(t, "postgres")
+	set := openSet(t, open(t, location), "set")
+	require.NoError(t, set.Save(t.Context(), 1, []DigestEntry{entry("a", 1)}))
+	statement(t, location, `UPDATE benthos_ebp_digests SET digest = 'short'`)
+	_, err := set.Lookup(t.Context(), []string{"a"})
+	require.ErrorIs(t, err, ErrDamaged)
+	_, err = set.Unseen(t.Context(), 2, "", 10)
+	require.ErrorIs(t, err, ErrDamaged)
+}
+
 func TestAReadOnlyDatabaseIsSaid(t *testing.T) {
 	location := addQuery(t, place(t, "postgres"), "default_transaction_read_only", "on")
 	_, err := open(t, location).Put(t.Context(), testKey, []byte("x"), 0)
@@ -204,6 +245,23 @@ func TestAPutWhoseAnswerPostgresCouldNotDeliverIsAnErrorAndNoConflict(t *testing
 	require.NoError(t, err)
 	require.Equal(t, 2, p.answersLost())
 	lease.Release()
+
+	p.loseAnswerTo("DELETE FROM benthos_ebp_records")
+	err = s.Delete(t.Context(), testKey, 2)
+	require.Error(t, err)
+	assert.NotErrorIs(t, err, ErrConflict, "who deleted it cannot be somebody else")
+	assert.NotErrorIs(t, err, ErrNotFound)
+	require.Equal(t, 3, p.answersLost())
+
+	set, err := s.(Digester).Digests(t.Context(), "set")
+	require.NoError(t, err)
+	require.NoError(t, set.Save(t.Context(), 1, []DigestEntry{{Key: "a", Digest: Digest{1}}}))
+	p.loseAnswerTo("INSERT INTO benthos_ebp_digests")
+	require.NoError(t, set.Save(t.Context(), 2, []DigestEntry{{Key: "b", Digest: Digest{1}}}), "it can be repeated")
+	require.Equal(t, 4, p.answersLost())
+	unseen, all, err := set.Count(t.Context(), 2)
+	require.NoError(t, err)
+	assert.Equal(t, []int64{1, 2}, []int64{unseen, all})
 }
 
 func TestAPostgresWithoutItsDiskSaysSo(t *testing.T) {

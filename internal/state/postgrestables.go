@@ -90,6 +90,9 @@ var createTables = []string{
 		key text PRIMARY KEY, version bigint NOT NULL, value bytea NOT NULL, updated timestamptz NOT NULL)`,
 	`CREATE TABLE IF NOT EXISTS benthos_ebp_leases (
 		name text PRIMARY KEY, holder text NOT NULL, expires timestamptz NOT NULL)`,
+	`CREATE TABLE IF NOT EXISTS benthos_ebp_digests (
+		name text, key bytea, whole bytea, object bytea NOT NULL, digest bytea NOT NULL, mark bigint NOT NULL,
+		PRIMARY KEY (name, key))`,
 }
 
 // makeTables may be called by several processes at once: IF NOT EXISTS then fails in more
@@ -119,13 +122,16 @@ const longestKey = 2000
 
 // textKey is a key as text of Postgres, which has no zero bytes and nothing but UTF-8:
 // the same for most keys, and different for different keys.
-func textKey(key string) string {
+func textKey(key string) string { return shortKey(key, longestKey) }
+
+// shortKey is textKey with another length.
+func shortKey(key string, longest int) string {
 	if strings.Contains(key, "\x00") || !utf8.ValidString(key) || strings.HasPrefix(key, "%") {
 		key = "%" + url.QueryEscape(key)
 	}
-	if len(key) <= longestKey {
+	if len(key) <= longest {
 		return key
 	}
 	sum := sha256.Sum256([]byte(key))
-	return strings.ToValidUTF8(key[:longestKey-65], "") + "-" + hex.EncodeToString(sum[:])
+	return strings.ToValidUTF8(key[:longest-65], "") + "-" + hex.EncodeToString(sum[:])
 }

@@ -45,11 +45,14 @@ func TestMain(m *testing.M) {
 }
 
 var roles = map[string]func(s Store, argument string) error{
-	"count":         countSome,
-	"count forever": countForever,
-	"hold":          holdForever,
-	"take turns":    takeTurns,
-	"die writing":   dieWriting,
+	"count":          countSome,
+	"count forever":  countForever,
+	"hold":           holdForever,
+	"take turns":     takeTurns,
+	"die writing":    dieWriting,
+	"delete forever": deleteForever,
+	"save forever":   saveForever,
+	"save some":      saveSome,
 }
 
 // process starts this binary in a role.

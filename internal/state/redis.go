@@ -77,7 +77,7 @@ func (r *Redis) call(ctx context.Context, doing string, f func(context.Context) 
 var redisAdvice = []struct{ prefix, advice string }{
 	{"NOAUTH", "write the password into the address: redis://:password@host:6379/0"},
 	{"WRONGPASS", "check the user and the password in the address"},
-	{"NOPERM", "the user needs the commands EVAL, EVALSHA, HGETALL, GET and TIME on these keys"},
+	{"NOPERM", "the user needs the commands EVAL, EVALSHA, HGETALL, GET and TIME on these keys, and SCAN"},
 	{"MOVED", "this is a cluster: add ?cluster=true to the address"},
 	{"READONLY", "this is a replica: name the primary"},
 	{"OOM", "its memory is full: raise maxmemory"},
@@ -195,6 +195,11 @@ func (r *Redis) SetAside(ctx context.Context, key string) (string, error) {
 // Lease implements Store.
 func (r *Redis) Lease(ctx context.Context, name string) (Lease, error) {
 	return r.leases.lease(ctx, name)
+}
+
+// TryLease implements Store.
+func (r *Redis) TryLease(ctx context.Context, name string) (Lease, error) {
+	return r.leases.tryLease(ctx, name)
 }
 
 func (r *Redis) takeLease(ctx context.Context, name, holder string, d time.Duration) (bool, error) {

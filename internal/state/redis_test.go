@@ -2,6 +2,8 @@ package state
 
 import (
 	"fmt"
+	"net/url"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -58,6 +60,23 @@ func TestRedisStoresWithDifferentPrefixesDoNotMeet(t *testing.T) {
 	other.Release()
 }
 
+func TestAPrefixOfRedisIsNoPattern(t *testing.T) {
+	location := place(t, "redis")
+	u, err := url.Parse(location)
+	require.NoError(t, err)
+	prefix := u.Query().Get("prefix")
+	one, two := open(t, addQuery(t, location, "prefix", prefix+"[ab]*?\\:")), open(t, addQuery(t, location, "prefix", prefix+"axx\\:"))
+	for key, s := range map[string]Store{"one": one, "two": two} {
+		_, err := s.Put(t.Context(), key, []byte("x"), 0)
+		require.NoError(t, err)
+	}
+	for key, s := range map[string]Store{"one": one, "two": two} {
+		keys, err := s.Keys(t.Context(), "")
+		require.NoError(t, err)
+		assert.Equal(t, []string{key}, keys)
+	}
+}
+
 func TestAPutWhoseAnswerRedisCouldNotDeliverIsNoConflict(t *testing.T) {
 	p, location := viaProxy(t, place(t, "redis"))
 	s := open(t, location)
@@ -91,6 +110,17 @@ func TestAPutWhoseAnswerRedisCouldNotDeliverIsNoConflict(t *testing.T) {
 	require.NoError(t, err)
 	lease.Release()
 	require.Equal(t, 3, p.answersLost())
+
+	_, err = s.Put(t.Context(), testKey, []byte("x"), 0)
+	require.NoError(t, err)
+	_, err = s.Put(t.Context(), "another", nil, 0)
+	require.NoError(t, err)
+	require.NoError(t, s.Delete(t.Context(), "another", 1))
+	p.loseAnswerTo("evalsha")
+	require.NoError(t, s.Delete(t.Context(), testKey, 1), "it was taken for somebody else's work")
+	require.Equal(t, 4, p.answersLost())
+	_, err = s.Get(t.Context(), testKey)
+	require.ErrorIs(t, err, ErrNotFound)
 }
 
 func TestARedisThatForgetsLosesLeasesAndSaysSo(t *testing.T) {
@@ -182,11 +212,21 @@ func TestARedisClusterKeepsRecordsAndLeases(t *testing.T) {
 		lease, err := s.Lease(t.Context(), key)
 		require.NoError(t, err)
 		lease.Release()
-		_, err = s.SetAside(t.Context(), key)
-		require.NoError(t, err)
+		if i%2 == 0 {
+			require.NoError(t, s.Delete(t.Context(), key, v+1))
+		} else {
+			_, err = s.SetAside(t.Context(), key)
+			require.NoError(t, err)
+		}
 		_, err = s.Get(t.Context(), key)
 		require.ErrorIs(t, err, ErrNotFound)
+		_, err = s.Put(t.Context(), fmt.Sprintf("cursors/%02d", i), nil, 0)
+		require.NoError(t, err)
 	}
+	keys, err := s.Keys(t.Context(), "cursors/")
+	require.NoError(t, err)
+	require.Len(t, keys, 40, "a node was not asked")
+	assert.True(t, slices.IsSorted(keys))
 	now, err := s.Now(t.Context())
 	require.NoError(t, err)
 	assert.WithinDuration(t, time.Now(), now, 5*time.Second)

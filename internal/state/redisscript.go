@@ -18,6 +18,22 @@ end
 redis.call('HSET', KEYS[1], 'version', ARGV[2], 'record', ARGV[3], 'put', ARGV[4])
 return 1`)
 
+	// KEYS: the record, and a name that no other call has, under which a note is left for as
+	// long as the request may be sent again. ARGV: the version expected.
+	deleteScript = redis.NewScript(`
+if redis.call('EXISTS', KEYS[2]) == 1 then
+	return 1
+end
+if redis.call('EXISTS', KEYS[1]) == 0 then
+	return -1
+end
+if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then
+	return 0
+end
+redis.call('SET', KEYS[2], '1', 'PX', 60000)
+redis.call('DEL', KEYS[1])
+return 1`)
+
 	// KEYS: the record, and a name that no other call has.
 	asideScript = redis.NewScript(`
 if redis.call('EXISTS', KEYS[2]) == 1 then

@@ -1,5 +1,6 @@
 // Package state keeps the small records that must outlive a process: sign-in
-// tokens and quotas today, cursors and ledgers tomorrow.
+// tokens, quotas and cursors; and the digests of the records that a read compares with
+// its last one.
 //
 // The contract of every Store:
 //
@@ -8,7 +9,8 @@
 //   - Put is a compare-and-set on the record's version: of two writers that read
 //     the same version one succeeds and the other gets ErrConflict. When Put has
 //     returned nil the record is as durable as the store can make it. When it has
-//     returned another error, the record may have been written all the same.
+//     returned another error, the record may have been written all the same. Delete is
+//     the same with nothing in the record's place.
 //   - A damaged record is reported as ErrDamaged and stays where it is. It is never
 //     taken for a missing one, which would make a caller start from nothing. SetAside,
 //     on a person's request, is the only way past it.
@@ -65,9 +67,21 @@ type Store interface {
 	// SetAside moves the record under key, damaged or not, to where no reader looks for
 	// it, and says where; ErrNotFound where there is none. Afterwards the key is free.
 	SetAside(ctx context.Context, key string) (where string, err error)
+	// Keys returns the keys that begin with prefix, sorted by their bytes; those set aside
+	// are not among them, damaged records are. It is an error where the key of a damaged
+	// record is not known: nothing is left out in silence. Of a record that is made or
+	// deleted meanwhile it may say either.
+	Keys(ctx context.Context, prefix string) ([]string, error)
+	// Delete removes the record under key if its version still is expected, else
+	// ErrConflict; ErrNotFound where there is none, and ErrDamaged where it cannot be
+	// trusted. The next Put of that key expects version 0. When Delete has returned another
+	// error, the record may be gone all the same.
+	Delete(ctx context.Context, key string, expected Version) error
 	// Lease waits until name is free and takes it. It gives up when ctx ends, with an
 	// error that wraps the context's.
 	Lease(ctx context.Context, name string) (Lease, error)
+	// TryLease takes name if it is free now, and returns nil, nil where somebody else has it.
+	TryLease(ctx context.Context, name string) (Lease, error)
 	// Now returns the time by the store's clock, which may be another than this
 	// machine's.
 	Now(ctx context.Context) (time.Time, error)
