@@ -18,6 +18,20 @@ var gescomFolders = []folderName{
 	{"71290", "Transports Bénard SARL", "BENARD"},
 	{"804455", "Pépinières de l'Yonne", "PEPINIERE"},
 	{"91238", "Coopérative du Bocage", "BOCAGE"},
+	{"102466", "Menuiserie Desnoyers", "DESNOYERS"},
+	{"11875", "Garage de l'Hôtel-de-Ville", "GARAGE"},
+	{"128840", "Boulangerie Au Pain d'Épices", "PAIN"},
+	{"13307", "Imprimerie Ragueneau", "RAGUENEAU"},
+	{"140952", "Électricité Lebœuf", "LEBOEUF"},
+	{"15518", "Sanitaires & Chauffage du Midi", "MIDI"},
+	{"166023", "Librairie Pagès", "PAGES"},
+	{"17794", "Vignobles Château-Grillé", "GRILLE"},
+	{"183361", "Optique Saint-Étienne", "OPTIQUE"},
+	{"19602", "Fromagerie Haÿ", "HAY"},
+	{"204417", "Textiles Noël 2000", "NOEL"},
+	{"21953", "Carrelages Benoît", "BENOIT"},
+	{"220788", "Cycles Éclair", "ECLAIR"},
+	{"23146", "Horlogerie Perçin", "PERCIN"},
 }
 
 // batimentFolder is the one dossier of batiment.

@@ -2,6 +2,7 @@ package sandbox_test
 
 import (
 	"encoding/json"
+	"net/http"
 	"testing"
 	"time"
 
@@ -103,4 +104,34 @@ func TestLatencyIsAdded(t *testing.T) {
 	begin := time.Now()
 	require.Equal(t, 200, c.get("/gescom/api/v1/Folders").status)
 	require.GreaterOrEqual(t, time.Since(begin), 30*time.Millisecond)
+}
+
+func TestEveryAnswerIsDatedByTheClockOfTheSandbox(t *testing.T) {
+	k := &clock{time.Date(2031, 10, 26, 2, 30, 0, 999_000_000, time.FixedZone("", 2*3600))}
+	c := start(t, sandbox.Options{Rows: 1, Now: k.read, AccessTokenLifetime: 1000 * time.Hour})
+	for path, status := range map[string]int{
+		"/gescom/api/v1/Folders":                200,
+		"/gescom/api/v1/Folders/1/GenericQuery": 400,
+		"/gescom/api/v1/Nothing":                404,
+		"/connect/token":                        405,
+		"/connect/authorize":                    400,
+		"/sandbox/calls":                        200,
+		"/.well-known/openid-configuration":     200,
+	} {
+		r := c.get(path)
+		require.Equal(t, status, r.status, path)
+		require.Equal(t, []string{"Sun, 26 Oct 2031 00:30:00 GMT"}, r.header.Values("Date"), path)
+	}
+	c.header.Set("Authorization", "Bearer x")
+	require.Equal(t, "Sun, 26 Oct 2031 00:30:00 GMT", c.get("/gescom/api/v1/Folders").header.Get("Date"))
+	// It is the time of the answer, not of the call, and a fault may have another.
+	c.s.SetFault(func(sandbox.Call) *sandbox.Fault {
+		k.now = k.now.Add(time.Millisecond)
+		return &sandbox.Fault{Status: 503}
+	})
+	require.Equal(t, "Sun, 26 Oct 2031 00:30:01 GMT", c.get("/gescom/api/v1/Folders").header.Get("Date"))
+	c.s.SetFault(func(sandbox.Call) *sandbox.Fault {
+		return &sandbox.Fault{Header: http.Header{"Date": {"Mon, 01 Jan 2024 00:00:00 GMT"}}}
+	})
+	require.Equal(t, "Mon, 01 Jan 2024 00:00:00 GMT", c.get("/gescom/api/v1/Folders").header.Get("Date"))
 }

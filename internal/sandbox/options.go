@@ -51,7 +51,8 @@ type Options struct {
 	// Credentials are the credentials to accept; each empty field gets a
 	// fixed default.
 	Credentials Credentials
-	// Now is the clock of tokens, limits and default dates. nil means time.Now.
+	// Now is the clock of tokens, limits, default dates and the Date header of answers. nil
+	// means time.Now.
 	Now func() time.Time
 }
 

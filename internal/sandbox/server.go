@@ -120,6 +120,7 @@ type answer struct {
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.active.Add(1)
 	defer s.active.Add(-1)
+	s.date(w)
 	if s.servePages(w, r) || s.serveDiscovery(w, r) || s.serveInspection(w, r) {
 		return
 	}
@@ -172,6 +173,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	c.Status, c.Bytes, c.Records = a.status, len(a.body), a.records
 	s.log.add(c)
+	s.date(w)
 	if token == nil {
 		write(w, a, f)
 		return
@@ -182,6 +184,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		// Only a flush tells whether the connection took it.
 		return http.NewResponseController(w).Flush() == nil && there
 	})
+}
+
+// date dates an answer by the sandbox's clock, which the server would do by the machine's.
+func (s *Server) date(w http.ResponseWriter) {
+	w.Header().Set("Date", s.options.Now().UTC().Format(http.TimeFormat))
 }
 
 // wait reports whether the client is still there after a time.
