@@ -76,6 +76,9 @@ func where(t *testing.T, q url.Values) (after string, from, to string) {
 	if n.Left != nil {
 		return "", n.Left.Value[0], n.Right.Value[0]
 	}
+	if n.Operator == "Equal" {
+		return "", n.Value[0], n.Value[0]
+	}
 	return n.Value[0], "", ""
 }
 

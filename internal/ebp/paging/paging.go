@@ -4,30 +4,31 @@
 //   - By key: each page asks for the keys after the last one read. No insert, delete
 //     or change of another row moves a row in or out of what is still to come, so
 //     every record that exists throughout is returned once.
-//   - By offset: a row inserted or deleted before the current position moves all that
-//     follow. Every record is returned once if nothing is inserted or deleted, and the
-//     order stays the same, while the list is read.
+//   - By position: a row inserted or deleted before the current position moves all that
+//     follow. Each page overlaps the last by one record, which shows whether rows moved,
+//     and the reader steps back until it stands among what it knows. Every record that
+//     exists throughout is returned once, provided that no other shares the value by which
+//     the list is sorted and that this value stays as it is. Where no such order can be
+//     asked for, reading until several passes agree makes up for it (Spec.Passes).
 //   - At once: one answer holds everything.
 //
 // Keys are compared by the server alone: its collation and the order of its GUIDs are
 // not ours. The client only ever asks whether two keys are the same bytes.
+//
+// A read can be gone on with elsewhere and later: Reader.Position says where it stands,
+// Spec.From takes it up.
 package paging
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
-	"strconv"
-	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp"
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp/catalog"
-	"github.com/benthos-ebp/benthos-ebp/internal/ebp/records"
-	"github.com/benthos-ebp/benthos-ebp/internal/ebp/transport"
+	"github.com/benthos-ebp/benthos-ebp/internal/ebp/filter"
 )
 
 // Caller makes calls; *ebp.Client does.
@@ -63,9 +64,24 @@ type Spec struct {
 	Columns []string
 	// Parameters are further query parameters.
 	Parameters url.Values
+	// Where selects the rows of the list; nil for all. Only operations that take a
+	// WhereCondition have one. Its columns are those of the main table, without its name:
+	// the name is added where the reader adds it to its own, beside dotted columns.
+	Where filter.Node
+	// Dates asks for the columns of the last modification and of the creation as well, so
+	// that Record.Modified and Record.Created are known.
+	Dates bool
+	// KeyObjects fills Record.KeyObject.
+	KeyObjects bool
 	PageSize   *PageSize
 	// AllowOffset reads on by offset where reading by key turns out not to work.
 	AllowOffset bool
+	// Passes is how many passes in a row have to agree before a list that is read by
+	// position, in an order that is not total, counts as read; 0 and 1: one pass is all.
+	Passes int
+	// From is where to go on: what Reader.Position returned, maybe in another process.
+	// nil: at the beginning.
+	From *Position
 	// Warn is told of what a person should know about a read that goes on.
 	Warn func(format string, args ...any)
 }
@@ -80,6 +96,11 @@ type Record struct {
 	// Modified is the date of its last modification as EBP writes it, "" where it
 	// has none or the column was not asked for.
 	Modified string
+	// Created is the date of its creation, "" where it has none or Spec.Dates is not set.
+	Created string
+	// KeyObject is a JSON object of its key columns, named as in the catalog and with the
+	// values as they were sent; nil where Key is "" or Spec.KeyObjects is not set.
+	KeyObject []byte
 }
 
 // Page is a page of records.
@@ -93,261 +114,80 @@ type Page struct {
 // Reader reads a list page by page. It is not for several goroutines.
 type Reader interface {
 	// Next returns the next page, never an empty one, and io.EOF after the last. An
-	// error of a call leaves the reader where it was: Next may be called again.
+	// error leaves the reader where it was: Next may be called again.
 	Next(ctx context.Context) (*Page, error)
 	// Promise says in a sentence what is guaranteed of this read.
 	Promise() string
 	// ByKey reports whether it is read by key, or at once: whether what others insert
 	// and delete meanwhile can move nothing out of sight.
 	ByKey() bool
+	// Position is where the read stands, after the last page that Next returned: what
+	// follows is what a reader that begins From it returns. It is an independent copy,
+	// and nil only as long as there was neither a page nor a From.
+	Position() *Position
+	// Date is the Date header of the last answer, zero where there was none.
+	Date() time.Time
 }
 
-// New returns the reader for a list. It makes no call.
+// New returns the reader for a list. It makes no call. Its error wraps ErrPosition where
+// s.From is no place to go on from.
 func New(c Caller, s Spec) (Reader, error) {
-	op := s.Operation
-	if op.Kind != catalog.KindList {
-		return nil, fmt.Errorf("%s is no list", op.Name)
-	}
-	if s.PageSize == nil {
-		s.PageSize = NewPageSize(catalog.MaxPageSize)
-	}
-	if s.Warn == nil {
-		s.Warn = func(string, ...any) {}
-	}
-	r := newRequests(c, s)
-	switch {
-	case op.TakesWhere() && len(r.key) > 0:
-		return newKeyReader(r), nil
-	case op.Paging == catalog.PagingNone:
-		return &onceReader{requests: r}, nil
-	default:
-		return newOffsetReader(r, true), nil
-	}
-}
-
-// requests builds and makes the calls of one read.
-type requests struct {
-	Spec
-	caller Caller
-	key    []string // columns that identify a row, unprefixed; empty if unknown
-	layout records.Layout
-	prefix string // "Item." when columns of other tables are asked for
-	types  []catalog.ColumnType
-	known  bool      // the table is one of the catalog
-	asked  [2]string // values of Columns, without and with the key
-}
-
-func newRequests(c Caller, s Spec) *requests {
-	op := s.Operation
-	r := &requests{Spec: s, caller: c, key: op.Key}
-	if t := op.TableOf(s.Table); t != nil {
-		r.key, r.known = t.Key, len(t.Products) > 0
-		for _, k := range t.Key {
-			col, _ := t.Column(k)
-			r.types = append(r.types, col.Type)
-		}
-	}
-	for _, col := range s.Columns {
-		if strings.Contains(col, ".") {
-			// Then the main table's columns want its name too (L1900).
-			r.prefix = s.Table
-			if r.prefix == "" {
-				r.prefix = op.Table
-			}
-			r.prefix += "."
-		}
-	}
-	if len(s.Columns) > 0 {
-		r.asked = [2]string{r.columnList(nil), r.columnList(r.key)}
-	}
-	r.layout = records.Layout{Keys: op.Records.Keys, Fields: append(append([]string{}, r.key...), op.ModifiedColumn)}
-	switch op.Paging {
-	case catalog.PagingOffsetLimit:
-		r.layout.Total = "paging.total" // L1742
-	case catalog.PagingTakeSkip:
-		r.layout.Total = op.Total
-	}
-	return r
-}
-
-// column writes a column of the main table as it must be sent.
-func (r *requests) column(name string) string {
-	if strings.Contains(name, ".") {
-		return name
-	}
-	return r.prefix + name
-}
-
-// columns returns the value of Columns, with those of the key or without.
-func (r *requests) columns(withKey bool) string {
-	if withKey {
-		return r.asked[1]
-	}
-	return r.asked[0]
-}
-
-func (r *requests) columnList(also []string) string {
-	var out []string
-	asked := map[string]bool{}
-	for _, c := range append(append([]string{}, r.Columns...), also...) {
-		c = r.column(strings.TrimSpace(c))
-		if !asked[strings.ToLower(c)] {
-			asked[strings.ToLower(c)] = true
-			out = append(out, c)
-		}
-	}
-	return strings.Join(out, ",")
-}
-
-// request returns the parts of a call that all pages share.
-func (r *requests) request(withKey bool) ebp.Request {
-	op, q := r.Operation, url.Values{}
-	for k, v := range r.Parameters {
-		q[k] = v
-	}
-	if op.TakesTable() {
-		q.Set(catalog.ParamTable, r.Table)
-	}
-	if op.TakesColumns() && len(r.Columns) > 0 {
-		q.Set(catalog.ParamColumns, r.columns(withKey))
-	}
-	if p, ok := op.Parameter(catalog.ParamDuration); ok && !hasFold(q, p.Name) {
-		coverEverything(q, p.Name)
-	}
-	return ebp.Request{Operation: op, Folder: r.Folder, Query: q}
-}
-
-func hasFold(q url.Values, name string) bool {
-	for k := range q {
-		if strings.EqualFold(k, name) {
-			return true
-		}
-	}
-	return false
-}
-
-// coverEverything asks for documents of all dates. EBP selects those with
-// DATEDIFF(day, DocumentDate, ToDate) < Duration (L2157), which has no lower bound:
-// every document dated after ToDate has a negative difference.
-func coverEverything(q url.Values, duration string) {
-	if !hasFold(q, "ToDate") {
-		q.Set("ToDate", "1800-01-01T00:00:00")
-	}
-	// 273 years: back beyond the first date that SQL Server's datetime knows, 1753,
-	// which stands for "no date" in places.
-	q.Set(duration, "100000")
-}
-
-// fetch makes a call that asks for size records and cuts its answer. When the answer
-// is too large it asks for half as many, and remembers.
-func (r *requests) fetch(ctx context.Context, build func(size int) ebp.Request) (p *records.Page, size int, err error) {
-	for {
-		size = r.PageSize.Get()
-		a, err := r.caller.Do(ctx, build(size))
-		var tooLarge *transport.TooLargeError
-		if errors.As(err, &tooLarge) && size > 1 && r.Operation.Paging != catalog.PagingNone {
-			r.PageSize.halve(size)
-			r.Warn("an answer of %s with %d records was over %d bytes: reading on with %d records a page (fewer columns would cost fewer calls)",
-				r.what(), size, tooLarge.Limit, r.PageSize.Get())
-			continue
-		}
-		if err != nil {
-			return nil, size, err
-		}
-		if a.Status == http.StatusNoContent {
-			return &records.Page{Total: 0}, size, nil
-		}
-		p, err := records.Split(a.Body, r.layout)
-		if err != nil {
-			return nil, size, fmt.Errorf("reading %s: %w", r.what(), err)
-		}
-		return p, size, nil
-	}
-}
-
-// what names the list for people.
-func (r *requests) what() string {
-	s := r.Operation.Resource()
-	if r.Table != "" {
-		s += " " + r.Table
-	}
-	if r.Folder != "" {
-		s += " of folder " + r.Folder
-	}
-	return s
-}
-
-// page turns cut records into a page. The texts of all its keys and dates are parts of
-// one string.
-func (r *requests) page(in []records.Record, total int) *Page {
-	p := &Page{Records: make([]Record, len(in)), Total: total}
-	ends := make([][2]int, len(in))
-	var text []byte
-	for i, rec := range in {
-		p.Records[i].Raw = rec.Raw
-		if len(rec.Fields) > 0 {
-			text = appendKey(text, rec.Fields[:len(r.key)])
-			ends[i][0] = len(text)
-			text, _ = records.AppendText(text, rec.Fields[len(r.key)])
-		}
-		ends[i][1] = len(text)
-	}
-	all, start := string(text), 0
-	for i := range p.Records {
-		if ends[i][1] > start {
-			p.Records[i].Key = all[start:ends[i][0]]
-			p.Records[i].Modified = all[ends[i][0]:ends[i][1]]
-		}
-		start = ends[i][1]
-	}
-	return p
-}
-
-// appendKey appends the key of a record as text: one column's value itself, several as
-// a JSON array, nothing when one is missing.
-func appendKey(dst []byte, fields [][]byte) []byte {
-	if len(fields) == 1 {
-		dst, _ = records.AppendText(dst, fields[0])
-		return dst
-	}
-	for _, f := range fields {
-		if len(f) == 0 {
-			return dst
-		}
-	}
-	for i, f := range fields {
-		dst = append(dst, "[,"[min(i, 1)])
-		dst = append(dst, f...)
-	}
-	if len(fields) > 0 {
-		dst = append(dst, ']')
-	}
-	return dst
-}
-
-// onceReader reads a list that has no pages.
-type onceReader struct {
-	*requests
-	done bool
-}
-
-func (o *onceReader) Promise() string { return "one answer holds the whole list" }
-
-func (o *onceReader) ByKey() bool { return true }
-
-func (o *onceReader) Next(ctx context.Context) (*Page, error) {
-	if o.done {
-		return nil, io.EOF
-	}
-	p, _, err := o.fetch(ctx, func(int) ebp.Request { return o.request(false) })
+	r, err := newRequests(c, s)
 	if err != nil {
 		return nil, err
 	}
-	o.done = true
-	if len(p.Records) == 0 {
-		return nil, io.EOF
+	if s.From != nil {
+		return r.resume(&s.From.place)
 	}
-	return o.page(p.Records, len(p.Records)), nil
+	switch r.way() {
+	case wayKey:
+		return newKeyReader(r), nil
+	case wayOnce:
+		return &onceReader{requests: r}, nil
+	}
+	return newOffsetReader(r, true), nil
 }
 
-func itoa(n int) string { return strconv.Itoa(n) }
+// way says how a list is read.
+type way string
+
+const (
+	wayKey    way = "key"
+	wayOnce   way = "once"
+	wayOffset way = "position"
+)
+
+func (r *requests) way() way {
+	switch op := r.Operation; {
+	case op.TakesWhere() && len(r.key) > 0:
+		return wayKey
+	case op.Paging == catalog.PagingNone:
+		return wayOnce
+	}
+	return wayOffset
+}
+
+// Ordered reports whether one pass over the lists of an operation is promised to be
+// complete: whether they are read by key, at once, or sorted by a unique value that the
+// reader asks for. It is not so where Spec.Parameters ask for another order, nor for a
+// table of a generic query whose key is not known.
+func Ordered(op *catalog.Operation) bool {
+	return op.TakesWhere() || op.Paging == catalog.PagingNone || op.SortParameter() != "" && op.DefaultOrder != ""
+}
+
+// complain returns an error about the list of a Spec.
+func (s *Spec) complain(format string, args ...any) error {
+	return fmt.Errorf("reading %s: %w", s.what(), fmt.Errorf(format, args...))
+}
+
+// what names the list for people.
+func (s *Spec) what() string {
+	out := s.Operation.Resource()
+	if s.Table != "" {
+		out += " " + s.Table
+	}
+	if s.Folder != "" {
+		out += " of folder " + s.Folder
+	}
+	return out
+}

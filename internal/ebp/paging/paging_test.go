@@ -137,6 +137,9 @@ func TestEveryListIsReadWholeWithEveryByteInTheFewestCalls(t *testing.T) {
 				keys[g.Key] = true
 			}
 			sent, extra := rec.sent(t, op), 0
+			if !r.ByKey() {
+				sent = distinct(sent) // pages overlap
+			}
 			if table == "TrackingStockItem" {
 				// Its rows per item fill more than a page: some are sent twice, to be
 				// read in another order, and returned once.
@@ -282,8 +285,8 @@ func TestRemainingRowsThatAreNotReturnedStopTheRead(t *testing.T) {
 
 func TestWithoutAKeyTheReadStopsOrGoesOnByPositionIfAllowed(t *testing.T) {
 	answer := func(_ int, q url.Values) (string, error) {
-		if q.Get("Offset") == "2" {
-			return `{"results":[{"Name":"c"}],"paging":{"total":3}}`, nil
+		if q.Get("Offset") == "1" {
+			return `{"results":[{"Name":"b"},{"Name":"c"}],"paging":{"total":3}}`, nil
 		}
 		return `{"results":[{"Name":"a"},{"Name":"b"}],"paging":{"total":3}}`, nil
 	}
