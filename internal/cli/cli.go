@@ -54,6 +54,7 @@ func Commands() []*ucli.Command {
 		tokenCommand(),
 		foldersCommand(),
 		operationsCommand(),
+		cursorCommand(),
 		sandboxCommand(),
 	}
 }

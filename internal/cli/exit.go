@@ -39,20 +39,24 @@ func exitCodeOf(err error) int {
 	return 1
 }
 
-// action is what a command does. An interrupt ends it through its context, so that what
-// has begun ends in order.
+// action is what a command without arguments does.
 func action(do func(c *ucli.Context, talk *talk) error) ucli.ActionFunc {
 	return func(c *ucli.Context) error {
-		err := refuseArguments(c)
-		if err == nil {
-			ctx, stop := signal.NotifyContext(c.Context, syscall.SIGINT, syscall.SIGTERM)
-			defer stop()
-			c.Context = ctx
-			if err = do(c, newTalk(c)); errors.Is(err, context.Canceled) {
-				err = errInterrupted
-			}
-		}
-		commandCode.Store(int32(exitCodeOf(err)))
-		return err
+		return act(c, refuseArguments(c), do)
 	}
+}
+
+// act does what a command does, unless its arguments were wrong. An interrupt ends it
+// through its context, so that what has begun ends in order.
+func act(c *ucli.Context, err error, do func(c *ucli.Context, talk *talk) error) error {
+	if err == nil {
+		ctx, stop := signal.NotifyContext(c.Context, syscall.SIGINT, syscall.SIGTERM)
+		defer stop()
+		c.Context = ctx
+		if err = do(c, newTalk(c)); errors.Is(err, context.Canceled) {
+			err = errInterrupted
+		}
+	}
+	commandCode.Store(int32(exitCodeOf(err)))
+	return err
 }

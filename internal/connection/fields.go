@@ -195,8 +195,9 @@ func Fields() []*service.ConfigField {
 // Config is a parsed connection.
 type Config struct {
 	settings
-	RateLimit string
-	TimeZone  *time.Location
+	RateLimit  string
+	TimeZone   *time.Location
+	stateGiven bool // the field state is set
 }
 
 // FromParsed reads the connection fields of a component.
@@ -211,6 +212,7 @@ func FromParsed(conf *service.ParsedConfig) (*Config, error) {
 	c.RefreshToken = r.text(EnvRefreshToken, "", FieldOAuth2, FieldRefreshToken)
 	c.Scopes = strings.Join(read(&r, conf.FieldStringList, []string{FieldOAuth2, FieldScopes}), " ")
 	c.Profile = r.text("", "default", FieldProfile)
+	c.stateGiven = r.text("", "", FieldState) != ""
 	c.State = r.text(EnvState, "", FieldState)
 	if r.configured {
 		c.Login = "benthos-ebp login --config PIPELINE --profile " + c.Profile

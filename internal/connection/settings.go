@@ -77,6 +77,16 @@ func normalURL(raw string) string {
 	return u.String()
 }
 
+// withoutUser is a URL without a user and a password, which may be in it.
+func withoutUser(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "unknown"
+	}
+	u.User, u.RawQuery, u.Fragment = nil, "", ""
+	return u.String()
+}
+
 // difference names a setting in which two components of one client differ.
 func (s *settings) difference(o *settings) string {
 	names := map[string]string{

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/benthos-ebp/benthos-ebp/internal/connection"
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp/catalog"
+	"github.com/benthos-ebp/benthos-ebp/internal/sweep"
 )
 
 const (
@@ -29,10 +31,28 @@ const (
 	fieldPageSize       = "page_size"
 	fieldPrefetch       = "prefetch"
 	fieldAllowOffset    = "allow_offset"
+
+	fieldCursor          = "cursor"
+	fieldOnConfigChange  = "on_config_change"
+	fieldStartFrom       = "start_from"
+	fieldLookback        = "lookback"
+	fieldReconcileEvery  = "reconcile_every"
+	fieldMaxDeletions    = "max_deletions"
+	fieldSweepMarker     = "sweep_marker"
+	fieldPasses          = "passes"
+	fieldCheckpointLimit = "checkpoint_limit"
 )
 
+// The values of enums. The host takes them in any casing.
 const (
-	modeFull    = "full"
+	modeFull        = string(sweep.Full)
+	modeIncremental = string(sweep.Incremental)
+	modeChanges     = string(sweep.Changes)
+
+	onChangeFail    = string(sweep.Fail)
+	onChangeRestart = string(sweep.Restart)
+	onChangeKeep    = string(sweep.Keep)
+
 	valuesRaw   = "raw"
 	valuesTyped = "typed"
 	allFolders  = "*"
@@ -42,30 +62,8 @@ func inputSpec() *service.ConfigSpec {
 	spec := service.NewConfigSpec().
 		Beta().
 		Categories("Services").
-		Summary("Reads tables, documents, accounting entries and every other list of the EBP REST APIs.").
-		Description(`
-Every record becomes a message, every page a batch. With ` + "`values: raw`" + ` the payload is the record exactly as EBP sent it, byte for byte, so that no decimal loses a digit; with ` + "`values: typed`" + ` every value has the type of its column.
-
-Lists that take a condition are read by key: each page asks for what follows the last key, and no insert, delete or change elsewhere makes the read lose or repeat a record. Other lists can only be read by position, which is complete as long as nothing is inserted, deleted or, where EBP sorts by itself, changed meanwhile. The log says so where a list is read by position.
-
-EBP allows one call per second and 10,000 a day. A page is one call and holds 100 records at most.
-
-== Metadata
-
-- ` + "`ebp_product`, `ebp_resource`, `ebp_table`, `ebp_folder`" + `: where the record comes from. ` + "`ebp_table` and `ebp_folder`" + ` are absent where there is none.
-- ` + "`ebp_key`" + `: what identifies the record; for tables without an id a JSON array, such as item and storehouse. Absent where nothing does.
-- ` + "`ebp_modified`" + `: the date of the last modification as EBP writes it, where the record holds it.
-- ` + "`ebp_change`" + `: ` + "`upsert`" + `.
-- ` + "`ebp_sweep`" + `: the start of the read the record belongs to.
-
-== Numbers
-
-EBP's decimals have up to 28 digits. Assigning them in a mapping keeps every digit; arithmetic, ` + "`.number()`" + ` and ` + "`json()`" + ` go through a float and do not.
-
-== Exit codes
-
-A run without ` + "`interval`" + ` ends with code 3 when EBP does not accept the sign-in, and with 4 when something could not be read, or when it was stopped before its end.
-`).
+		Summary(summary).
+		Description(description).
 		Field(service.NewStringField(fieldResource).
 			Description("What to read: a list operation, as `benthos-ebp operations` shows them; `.list` may be left out.").
 			Example("gescom.generic_query").Example("gescom.sale_documents_with_lines").Example("hubbix_cpttpe.line_entries")).
@@ -87,8 +85,34 @@ A run without ` + "`interval`" + ` ends with code 3 when EBP does not accept the
 			Description("Other documented query parameters of the resource: `query_params` in what `benthos-ebp operations --format json` prints.").
 			Example(map[string]any{"TypeClient": "client"}).Default(map[string]any{}).Advanced()).
 		Field(service.NewStringAnnotatedEnumField(fieldMode, map[string]string{
-			modeFull: "Every record, each time.",
-		}).Description("What of the resource to read.").Default(modeFull).Advanced()).
+			modeFull:        "Every record, each time.",
+			modeIncremental: "What was modified since the last read, in its last version. For lists with a date of modification; deletions are not seen.",
+			modeChanges:     "Everything is read and compared with the last read: what was inserted, updated and deleted. For every list whose records have a key.",
+		}).Description("What of the resource to read.").Default(modeFull)).
+		Field(service.NewStringField(fieldCursor).
+			Description("The name under which the place that was read to is kept. Empty: the label of the input, and none in mode `full`. Inputs with one name share the work: those that read other lists need other names. " + cursorNames + ".").
+			Example("customers").Default("")).
+		Field(service.NewStringAnnotatedEnumField(fieldOnConfigChange, map[string]string{
+			onChangeFail:    "Stop, and say what differs.",
+			onChangeRestart: "Forget the cursor and begin anew: everything is delivered again.",
+			onChangeKeep:    "Go on from where it is: what was read before stays as it was delivered.",
+		}).Description("What to do with a cursor that was made for other columns, parameters, another mode or another EBP.").
+			Default(onChangeFail).Advanced()).
+		Field(service.NewStringField(fieldStartFrom).
+			Description("Mode `incremental`: where a new cursor begins. Empty: with everything. `now`: with what is modified from now on. A date, `2025-01-31` or `2025-01-31T15:04:05` in EBP's own time: with what was modified since.").
+			Example("now").Example("2025-01-31").Default("").Advanced()).
+		Field(service.NewStringField(fieldLookback).
+			Description("Mode `incremental`: for how long after its date a modification may stay invisible, as in a long transaction. So far back each read begins before the greatest date that EBP held when the last one started.").
+			Default("60s").Advanced()).
+		Field(service.NewStringField(fieldReconcileEvery).
+			Description("Mode `incremental`: at this distance read everything and deliver what differs, for values that EBP changes without a new date. It costs the calls of a full read, and a state in `file:` or `postgres:`. Empty: never.").
+			Example("24h").Default("").Advanced()).
+		Field(service.NewStringField(fieldMaxDeletions).
+			Description("Mode `changes`: more deletions than this in one read of a list are not believed until `benthos-ebp cursor confirm NAME` says so. A share of the known records, such as `10%`, which lets " + strconv.Itoa(alwaysBelieved) + " deletions pass, but for a list that is suddenly empty; or a number. `0`: every deletion must be confirmed. `100%`: none.").
+			Example("500").Default("10%").Advanced()).
+		Field(service.NewBoolField(fieldSweepMarker).
+			Description("After each complete read of a list, when all of it is delivered, a last message with `ebp_change: sweep_end` and the counts `records`, `delivered`, `calls`, `inserts`, `updates` and `deletes`.").
+			Default(false).Advanced()).
 		Field(service.NewStringField(fieldInterval).
 			Description("Read again and again, at this distance from start to start. Empty: read once, then the pipeline ends.").
 			Example("5m").Default("").Advanced()).
@@ -105,35 +129,22 @@ A run without ` + "`interval`" + ` ends with code 3 when EBP does not accept the
 		Field(service.NewIntField(fieldPrefetch).
 			Description("Pages to fetch ahead while the last is processed.").
 			Default(1).Advanced()).
+		Field(service.NewIntField(fieldPasses).
+			Description("Lists that are read by position: read until so many passes in a row have found the same records. 2 makes up for an order that is EBP's own, at twice the calls.").
+			Default(1).Advanced()).
+		Field(service.NewIntField(fieldCheckpointLimit).
+			Description("How many messages may be on their way at once. A page goes out whole, also where it is larger.").
+			Default(1024).Advanced()).
 		Field(service.NewBoolField(fieldAllowOffset).
 			Description("Read a list by position where it turns out that it cannot be read by key, instead of stopping.").
 			Default(false).Advanced()).
 		Field(service.NewAutoRetryNacksToggleField().
 			Description("Deliver a page again, as a whole, when anything of it was refused, until it is taken. When false, a refused page is logged, counted and not read again."))
-	return spec.Fields(connection.Fields()...).
-		LintRule(lintRule).
-		Example("Customers to the terminal",
-			"A first look, on invented data. To read your own, leave out `url`, set the variables `EBP_SUBSCRIPTION_KEY`, `EBP_CLIENT_ID` and `EBP_CLIENT_SECRET`, and run `benthos-ebp login` once.",
-			`
-input:
-  ebp:
-    resource: gescom.generic_query
-    table: Customer
-    folders: ["*"]
-    columns: [Id, Name, MainInvoicingAddress_City]
-    url: "sandbox:"
-`).
-		Example("Accounting entries of a year",
-			"The entries of a Hubbix dossier, with documented query parameters.",
-			`
-input:
-  ebp:
-    resource: hubbix_cpttpe.line_entries
-    folders: ["0189abef-09af-409f-ab89-012789abcdef"]
-    parameters:
-      startDate: "2025-01-01"
-      endDate: "2025-12-31"
-`)
+	spec = spec.Fields(connection.Fields()...).LintRule(lintRule)
+	for _, e := range examples {
+		spec = spec.Example(e.title, e.summary, e.config)
+	}
+	return spec
 }
 
 // tableSpec is a table to read, with its columns.
@@ -155,7 +166,22 @@ type inputConfig struct {
 	prefetch       int
 	allowOffset    bool
 	replay         bool
+
+	mode            string // one of the enum's values
+	cursor          string // as configured: "" where it is to be the label
+	onConfigChange  string // one of the enum's values
+	startFrom       sweep.Start
+	lookback        time.Duration
+	reconcileEvery  time.Duration // 0: never
+	maxDeletions    deletionLimit
+	sweepMarker     bool
+	passes          int
+	checkpointLimit int // messages
 }
+
+// needsDigests reports whether records are compared with those of an earlier read, for
+// which the state must be able to keep a digest of each.
+func (c *inputConfig) needsDigests() bool { return c.mode == modeChanges || c.reconcileEvery > 0 }
 
 func inputConfigFromParsed(conf *service.ParsedConfig) (*inputConfig, error) {
 	raw, err := conf.FieldAny()
@@ -189,16 +215,10 @@ func inputConfigFromParsed(conf *service.ParsedConfig) (*inputConfig, error) {
 		p, _ := c.op.Parameter(name)
 		c.parameters.Set(p.Name, v)
 	}
-	interval, err := conf.FieldString(fieldInterval)
-	if err != nil {
+	if err := c.readModes(conf); err != nil {
 		return nil, err
 	}
-	if interval != "" {
-		if c.interval, err = time.ParseDuration(interval); err != nil {
-			return nil, fmt.Errorf("%s: %w", fieldInterval, err)
-		}
-	}
-	values, err := conf.FieldString(fieldValues)
+	values, err := choice(conf, fieldValues, valuesRaw, valuesTyped)
 	if err != nil {
 		return nil, err
 	}
@@ -217,6 +237,71 @@ func inputConfigFromParsed(conf *service.ParsedConfig) (*inputConfig, error) {
 	}
 	c.replay, err = conf.FieldBool(service.AutoRetryNacksToggleFieldName)
 	return c, err
+}
+
+// readModes reads when and how what is read.
+func (c *inputConfig) readModes(conf *service.ParsedConfig) (err error) {
+	if c.mode, err = choice(conf, fieldMode, modeFull, modeIncremental, modeChanges); err != nil {
+		return err
+	}
+	if c.onConfigChange, err = choice(conf, fieldOnConfigChange, onChangeFail, onChangeRestart, onChangeKeep); err != nil {
+		return err
+	}
+	if c.cursor, err = conf.FieldString(fieldCursor); err != nil {
+		return err
+	}
+	if c.cursor != "" && !isCursorName(c.cursor) { // the linter lets pass what looks like a variable
+		return errors.New(badCursorName(c.cursor))
+	}
+	start, err := conf.FieldString(fieldStartFrom)
+	if err != nil {
+		return err
+	}
+	var ok bool
+	if c.startFrom, ok = parseStart(start); !ok {
+		return errors.New(badStart(start))
+	}
+	for field, into := range map[string]*time.Duration{fieldInterval: &c.interval, fieldLookback: &c.lookback, fieldReconcileEvery: &c.reconcileEvery} {
+		text, err := conf.FieldString(field)
+		if err != nil {
+			return err
+		}
+		if text == "" {
+			continue
+		}
+		if *into, err = time.ParseDuration(text); err != nil {
+			return fmt.Errorf("%s: %w", field, err)
+		}
+	}
+	limit, err := conf.FieldString(fieldMaxDeletions)
+	if err != nil {
+		return err
+	}
+	if c.maxDeletions, ok = parseDeletionLimit(limit); !ok {
+		return errors.New(badDeletionLimit(limit))
+	}
+	if c.sweepMarker, err = conf.FieldBool(fieldSweepMarker); err != nil {
+		return err
+	}
+	if c.passes, err = conf.FieldInt(fieldPasses); err != nil {
+		return err
+	}
+	c.checkpointLimit, err = conf.FieldInt(fieldCheckpointLimit)
+	return err
+}
+
+// choice reads an enum. The host lints its values in any casing, and only lints them.
+func choice(conf *service.ParsedConfig, field string, options ...string) (string, error) {
+	v, err := conf.FieldString(field)
+	if err != nil {
+		return "", err
+	}
+	for _, o := range options {
+		if strings.EqualFold(v, o) {
+			return o, nil
+		}
+	}
+	return "", fmt.Errorf("%s %q is not known: it is one of %s", field, v, strings.Join(options, ", "))
 }
 
 func (c *inputConfig) readTables(conf *service.ParsedConfig) error {

@@ -17,6 +17,7 @@ import (
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp/auth"
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp/paging"
 	"github.com/benthos-ebp/benthos-ebp/internal/state"
+	"github.com/benthos-ebp/benthos-ebp/internal/sweep"
 )
 
 func init() {
@@ -41,36 +42,34 @@ type input struct {
 	conf    *inputConfig
 	mgr     *service.Resources
 	log     *service.Logger
-	metrics metrics
+	metrics *metrics
 
-	mu      sync.Mutex
-	client  *connection.Client
-	pages   chan *delivery
-	replays chan *delivery
-	reading context.Context // ends when the input is closed
-	stop    context.CancelFunc
-	stopped chan struct{}
+	mu       sync.Mutex
+	client   *connection.Client
+	cursor   string // its name; "" for none
+	store    state.Store
+	giveBack func()
+	open     openLists
+	pages    chan *delivery
+	replays  chan *delivery
+	reading  context.Context // ends when the input is closed
+	stop     context.CancelFunc
+	stopped  chan struct{}
 
-	// unacked counts the pages that the pipeline has and has not answered for.
-	unacked atomic.Int64
+	flight flight // what the pipeline has and has not answered for
 	// refused counts those of them that wait to be delivered again. While there are
 	// any nothing new is read: a destination that is away must not fill the memory, nor
 	// use up the calls of the day.
 	refused atomic.Int64
-	acked   chan struct{} // told when unacked falls to zero
+	woken   chan struct{} // told when the schedule should look again
 
 	sizes map[string]*paging.PageSize // by table, kept between sweeps
 	wait  time.Duration               // before the next attempt to sign in
 	since time.Time                   // of the first attempt that failed
 	ended atomic.Bool                 // everything was read and answered for
-	told  map[string]bool             // lists whose promise a person was told of
+	said  time.Time                   // when a person was last told of a state that is away
 
 	patience patience
-}
-
-type metrics struct {
-	records  *service.MetricCounter
-	rejected *service.MetricCounter
 }
 
 var _ service.BatchInput = (*input)(nil)
@@ -80,16 +79,19 @@ func inputFromParsed(conf *service.ParsedConfig, mgr *service.Resources) (*input
 	if err != nil {
 		return nil, err
 	}
-	return &input{
-		conf: c, mgr: mgr, log: mgr.Logger(),
-		metrics: metrics{
-			records:  mgr.Metrics().NewCounter("ebp_records", "product", "resource", "table", "folder"),
-			rejected: mgr.Metrics().NewCounter("ebp_records_rejected", "product", "resource"),
-		},
-		acked: make(chan struct{}, 1), replays: make(chan *delivery),
-		sizes: map[string]*paging.PageSize{}, told: map[string]bool{},
-		patience: defaultPatience, wait: defaultPatience.signInFirst,
-	}, nil
+	in := &input{
+		conf: c, mgr: mgr, log: mgr.Logger(), metrics: newMetrics(mgr, c), cursor: c.cursor,
+		woken: make(chan struct{}, 1), replays: make(chan *delivery),
+		sizes: map[string]*paging.PageSize{}, patience: defaultPatience, wait: defaultPatience.signInFirst,
+	}
+	in.flight.changed = make(chan struct{}, 1)
+	if in.cursor == "" && c.mode != string(sweep.Full) {
+		in.cursor = mgr.Label()
+	}
+	if in.cursor == "" && c.mode != string(sweep.Full) {
+		return nil, fmt.Errorf("mode %s keeps a cursor: give the input a label, or set cursor", c.mode)
+	}
+	return in, nil
 }
 
 // Connect implements service.BatchInput. It signs in, and starts to read.
@@ -110,6 +112,7 @@ func (in *input) Connect(ctx context.Context) error {
 		defer close(in.pages)
 		in.read(in.reading)
 	}()
+	go in.watch(in.reading)
 	return nil
 }
 
@@ -124,7 +127,25 @@ func (in *input) signIn(ctx context.Context) error {
 			in.remarkOnSandbox()
 		}
 	}
+	if err := in.openStore(); err != nil {
+		return err
+	}
 	return in.client.SignedIn(ctx)
+}
+
+// openStore opens the state for the cursors.
+func (in *input) openStore() (err error) {
+	if in.cursor == "" || in.store != nil {
+		return nil
+	}
+	in.store, in.giveBack, err = in.conf.connection.Cursors(in.client)
+	if err != nil {
+		return &connection.ConfigError{Err: err}
+	}
+	if _, ok := in.store.(state.Digester); !ok && in.conf.needsDigests() {
+		return &connection.ConfigError{Err: fmt.Errorf("%s keeps no digests of records, which mode changes and reconcile_every need: use a state that is a directory (file:) or Postgres", in.store)}
+	}
+	return nil
 }
 
 // remarkOnSandbox keeps invented records from being taken for real ones.
@@ -185,7 +206,7 @@ func (in *input) ReadBatch(ctx context.Context) (service.MessageBatch, service.A
 	if pages == nil {
 		return nil, nil, service.ErrNotConnected
 	}
-	var acked chan struct{} // the reader's own while it runs
+	var answered chan struct{} // once nothing new comes
 	for {
 		next := pages
 		if in.refused.Load() > 0 {
@@ -194,45 +215,54 @@ func (in *input) ReadBatch(ctx context.Context) (service.MessageBatch, service.A
 		select {
 		case d := <-in.replays:
 			in.refused.Add(-1)
-			return d.maker.batch(d.page), in.ack(d), nil
+			return d.messages(), in.ack(d), nil
 		case d, ok := <-next:
 			if ok {
-				return d.maker.batch(d.page), in.ack(d), nil
+				return d.messages(), in.ack(d), nil
 			}
-			pages, acked = nil, in.acked
-		case <-acked:
+			pages, answered = nil, in.flight.changed
+		case <-answered:
 		case <-ctx.Done():
 			return nil, nil, ctx.Err()
 		}
-		if pages == nil && in.unacked.Load() <= 0 {
+		if pages == nil && in.flight.empty() {
 			in.ended.Store(true)
 			return nil, nil, service.ErrEndOfInput
 		}
 	}
 }
 
-// deliver hands a page over, or gives up when the input is closed.
+// deliver hands messages over when there is room for them, or gives up when the input is
+// closed.
 func (in *input) deliver(ctx context.Context, d *delivery) error {
-	in.unacked.Add(1)
+	if err := in.flight.take(ctx, d, in.conf.checkpointLimit); err != nil {
+		return err
+	}
 	select {
 	case in.pages <- d:
 		return nil
 	case <-ctx.Done():
-		in.unacked.Add(-1)
+		in.flight.give(d)
 		return ctx.Err()
 	}
 }
 
-// settled waits until the pipeline has answered for everything.
-func (in *input) settled(ctx context.Context) error {
-	for in.unacked.Load() > 0 {
-		select {
-		case <-in.acked:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+// wake has the schedule look again.
+func (in *input) wake() {
+	select {
+	case in.woken <- struct{}{}:
+	default:
 	}
-	return nil
+}
+
+// pageSize is how many records a page of a table has; it is kept between sweeps.
+func (in *input) pageSize(table string) *paging.PageSize {
+	size := in.sizes[table]
+	if size == nil {
+		size = paging.NewPageSize(in.conf.pageSize)
+		in.sizes[table] = size
+	}
+	return size
 }
 
 // Close implements service.BatchInput. A call that is under way is given up; a renewal
@@ -253,9 +283,12 @@ func (in *input) Close(ctx context.Context) error {
 		if stopped != nil {
 			<-stopped
 		}
-		var err error
+		err := in.open.close(ctx)
+		if in.giveBack != nil {
+			in.giveBack()
+		}
 		if client != nil {
-			err = client.Close()
+			err = errors.Join(err, client.Close())
 		}
 		closed <- err
 	}()

@@ -26,6 +26,7 @@ import (
 
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp/catalog"
 	"github.com/benthos-ebp/benthos-ebp/internal/sandbox"
+	"github.com/benthos-ebp/benthos-ebp/internal/sweep"
 )
 
 // wire stands between the input and a sandbox and keeps what the sandbox sent.
@@ -163,7 +164,10 @@ func TestEveryListArrivesByteForByte(t *testing.T) {
 					require.NoError(t, json.Unmarshal(body, &answer))
 					require.NoError(t, json.Unmarshal(answer[op.Records.Keys[0]], &rows))
 				}
-				for _, r := range rows {
+				for i, r := range rows {
+					if i == 0 && len(sent) > 0 && string(r) == sent[len(sent)-1] {
+						continue // pages that are read by position overlap
+					}
 					sent = append(sent, string(r))
 				}
 			}
@@ -174,7 +178,7 @@ func TestEveryListArrivesByteForByte(t *testing.T) {
 				md := meta(m)
 				require.Equal(t, op.Product(), md[metaProduct])
 				require.Equal(t, op.Resource(), md[metaResource])
-				require.Equal(t, changeUpsert, md[metaChange])
+				require.Equal(t, string(sweep.Upsert), md[metaChange])
 				require.Equal(t, folderOf(w.sandbox, &op), md[metaFolder])
 				require.NotEmpty(t, md[metaKey])
 				_, err := time.Parse(time.RFC3339, md[metaSweep])
@@ -561,7 +565,7 @@ func TestADestinationThatIsAwayNeitherFillsTheMemoryNorUsesUpCalls(t *testing.T)
 		_, ack, err := in.ReadBatch(t.Context())
 		require.NoError(t, err)
 		require.NoError(t, ack(t.Context(), errors.New("away")))
-		assert.LessOrEqual(t, in.unacked.Load(), int64(2+in.conf.prefetch))
+		assert.LessOrEqual(t, in.flight.deliveries(), 2+in.conf.prefetch)
 		if in.refused.Load() > 5 {
 			t.Fatal("pages pile up")
 		}

@@ -7,7 +7,6 @@ import (
 	"math"
 	"slices"
 	"sort"
-	"strconv"
 	"strings"
 	"time"
 
@@ -92,6 +91,7 @@ func Problems(config any) []string {
 	lintTables(c, op, add)
 	lintFolders(c, op, add)
 	lintParameters(c, op, add)
+	lintModes(c, op, add)
 	lintRest(c, add)
 	return out
 }
@@ -258,27 +258,32 @@ func lintRest(c map[string]any, add func(string, ...any)) {
 			add("interval %q is no duration such as 5m or 24h", s)
 		}
 	}
-	if text(c[fieldSchemaMetadata]) != "" && text(c[fieldValues]) != valuesTyped {
+	if text(c[fieldSchemaMetadata]) != "" && !strings.EqualFold(text(c[fieldValues]), valuesTyped) {
 		add("schema_metadata describes typed values: set values: typed")
 	}
-	lintNumber(c, fieldPageSize, catalog.MaxPageSize, "page_size %v: EBP takes 1 to %d records a page", add)
-	lintNumber(c, fieldPrefetch, longestPrefetch, "prefetch %v: give 1 to %d pages", add)
+	lintNumber(c, fieldPageSize, catalog.MaxPageSize, fmt.Sprintf("EBP takes 1 to %d records a page", catalog.MaxPageSize), add)
+	lintNumber(c, fieldPrefetch, longestPrefetch, fmt.Sprintf("give 1 to %d pages", longestPrefetch), add)
+	lintNumber(c, fieldPasses, mostPasses, fmt.Sprintf("give 1 to %d", mostPasses), add)
+	lintNumber(c, fieldCheckpointLimit, math.MaxInt32, "give 1 message or more", add)
 }
 
-const longestPrefetch = 100
+const (
+	longestPrefetch = 100
+	mostPasses      = 10
+)
 
 // lintNumber finds what is no whole number from 1 to most. A number in quotes is none:
 // the host does not read it as one.
-func lintNumber(c map[string]any, field string, most int, what string, add func(string, ...any)) {
+func lintNumber(c map[string]any, field string, most int, give string, add func(string, ...any)) {
 	v, given := c[field]
 	switch n, isNumber := number(v); {
 	case !given || interpolated(text(v)):
 	case !isNumber:
-		add(what+", written as a number", strconv.Quote(text(v)), most)
+		add("%s %q: %s, written as a number", field, text(v), give)
 	case n != math.Trunc(n):
-		add(what+", as a whole number", text(v), most)
+		add("%s %s: %s, as a whole number", field, text(v), give)
 	case n < 1 || n > float64(most):
-		add(what, text(v), most)
+		add("%s %s: %s", field, text(v), give)
 	}
 }
 

@@ -76,17 +76,17 @@ func TestMistakesAreLintedWithTheNearestSpelling(t *testing.T) {
 }
 
 func TestNumbersAreWholeAndNotInQuotes(t *testing.T) {
-	for field, most := range map[string]int{fieldPageSize: 100, fieldPrefetch: 100} {
+	for field, most := range map[string]int{fieldPageSize: 100, fieldPrefetch: 100, fieldPasses: 10, fieldCheckpointLimit: math.MaxInt32} {
 		for _, c := range []struct {
 			value any
 			want  string
 		}{
 			{2.5, field + " 2.5: "}, {"0", field + ` "0": `}, {"50", "written as a number"}, {"2.5", "written as a number"}, {"many", "written as a number"}, {"", "written as a number"},
 			{true, "written as a number"}, {nil, "written as a number"}, {[]any{1}, "written as a number"}, {json.Number("2.5"), "as a whole number"}, {json.Number("x"), "written as a number"},
-			{math.NaN(), "as a whole number"}, {0, "1 to 100"}, {-1, "1 to 100"}, {101, "1 to 100"}, {int64(101), "1 to 100"}, {1e300, "1 to 100"}, {json.Number("101"), "1 to 100"},
-			{1, ""}, {most, ""}, {50.0, ""}, {json.Number("50"), ""}, {"${SIZE}", ""}, {"${SIZE:50}", ""},
+			{math.NaN(), "as a whole number"}, {0, " 1 "}, {-1, " 1 "}, {most + 1, " 1 "}, {int64(most) + 1, " 1 "}, {1e300, " 1 "}, {json.Number("1e10"), " 1 "},
+			{1, ""}, {most, ""}, {5.0, ""}, {json.Number("5"), ""}, {"${SIZE}", ""}, {"${SIZE:50}", ""},
 		} {
-			got := Problems(map[string]any{fieldResource: "gescom.generic_query", fieldTable: "Item", fieldFolders: []any{"1"}, field: c.value})
+			got := Problems(map[string]any{fieldResource: "hubbix_gctpe.items", fieldFolders: []any{"x"}, field: c.value})
 			if c.want == "" {
 				assert.Empty(t, got, "%s: %#v", field, c.value)
 				continue

@@ -7,7 +7,7 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp/catalog"
-	"github.com/benthos-ebp/benthos-ebp/internal/ebp/paging"
+	"github.com/benthos-ebp/benthos-ebp/internal/sweep"
 	"github.com/benthos-ebp/benthos-ebp/internal/typed"
 )
 
@@ -23,8 +23,6 @@ const (
 	metaSweep    = "ebp_sweep"
 )
 
-const changeUpsert = "upsert"
-
 // sweepFormat is how ebp_sweep is written: sortable, to the millisecond.
 const sweepFormat = "2006-01-02T15:04:05.000Z07:00"
 
@@ -36,6 +34,8 @@ type maker struct {
 	known  *catalog.Table
 	shared []pair // metadata that all records share
 	schema *typed.Schema
+	// unlearned is why there is no schema where there should be one.
+	unlearned error
 }
 
 // pair is a metadata entry. Its value is an interface already, so that setting it a
@@ -52,8 +52,8 @@ func newMaker(in *input, started time.Time, folder, table string) *maker {
 		m.table = m.known.Name
 	}
 	for _, one := range [][2]string{
-		{metaProduct, op.Product()}, {metaResource, op.Resource()}, {metaChange, changeUpsert},
-		{metaSweep, started.UTC().Format(sweepFormat)}, {metaTable, m.table}, {metaFolder, folder},
+		{metaProduct, op.Product()}, {metaResource, op.Resource()}, {metaTable, m.table}, {metaFolder, folder},
+		{metaSweep, started.UTC().Format(sweepFormat)},
 	} {
 		if one[1] != "" {
 			m.shared = append(m.shared, pair{one[0], one[1]})
@@ -62,33 +62,56 @@ func newMaker(in *input, started time.Time, folder, table string) *maker {
 	return m
 }
 
-// prepare learns what it needs from the first page.
-func (m *maker) prepare(page *paging.Page) error {
-	if !m.in.conf.typed || m.schema != nil {
-		return nil
+// prepare learns what it needs from the first records.
+func (m *maker) prepare(b *sweep.Batch) {
+	if !m.in.conf.typed || m.schema != nil || b.End != nil {
+		return
 	}
-	return m.learn(page)
+	// Where nothing can be learned the records go on as they are, each with the reason.
+	m.unlearned = m.learn(b.Changes)
 }
 
-// batch makes the messages of a page. They share the page's memory.
-func (m *maker) batch(page *paging.Page) service.MessageBatch {
-	out := make(service.MessageBatch, len(page.Records))
-	for i, r := range page.Records {
-		out[i] = m.message(r)
+// batch makes the messages of a batch. They share its memory.
+func (m *maker) batch(b *sweep.Batch) service.MessageBatch {
+	out := make(service.MessageBatch, len(b.Changes))
+	for i := range b.Changes {
+		if b.End != nil {
+			out[i] = m.end(b.End)
+		} else {
+			out[i] = m.message(&b.Changes[i])
+		}
 	}
 	return out
 }
 
-func (m *maker) message(r paging.Record) *service.Message {
+// end makes the message that says that a sweep is complete.
+func (m *maker) end(c *sweep.Counts) *service.Message {
+	msg := service.NewMessage(nil)
+	for _, p := range m.shared {
+		msg.MetaSetMut(p.key, p.value)
+	}
+	msg.MetaSetMut(metaChange, string(sweep.SweepEnd))
+	msg.SetStructuredMut(map[string]any{
+		"records": c.Records, "delivered": c.Delivered, "calls": c.Calls,
+		"inserts": c.Inserts, "updates": c.Updates, "deletes": c.Deletes,
+	})
+	return msg
+}
+
+func (m *maker) message(r *sweep.Change) *service.Message {
 	msg := service.NewMessage(r.Raw)
 	for _, p := range m.shared {
 		msg.MetaSetMut(p.key, p.value)
 	}
+	msg.MetaSetMut(metaChange, kindNames[r.Kind])
 	if r.Key != "" {
 		msg.MetaSetMut(metaKey, r.Key)
 	}
 	if r.Modified != "" {
 		msg.MetaSetMut(metaModified, r.Modified)
+	}
+	if m.unlearned != nil {
+		msg.SetError(m.unlearned)
 	}
 	if m.schema == nil {
 		return msg
@@ -106,10 +129,15 @@ func (m *maker) message(r paging.Record) *service.Message {
 	return msg
 }
 
-// learn makes the schema of the list from what is known and from its first page.
-func (m *maker) learn(page *paging.Page) error {
-	sample := make([][]byte, len(page.Records))
-	for i, r := range page.Records {
+// kindNames are interfaces already, see pair.
+var kindNames = map[sweep.Kind]any{
+	sweep.Upsert: string(sweep.Upsert), sweep.Insert: string(sweep.Insert), sweep.Update: string(sweep.Update), sweep.Delete: string(sweep.Delete),
+}
+
+// learn makes the schema of the list from what is known and from its first records.
+func (m *maker) learn(changes []sweep.Change) error {
+	sample := make([][]byte, len(changes))
+	for i, r := range changes {
 		sample[i] = r.Raw
 	}
 	name, key := m.table, m.in.conf.op.Key

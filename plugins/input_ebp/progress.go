@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/benthos-ebp/benthos-ebp/internal/ebp/paging"
+	"github.com/benthos-ebp/benthos-ebp/internal/sweep"
 )
 
 // progressEvery is how often a long read says how far it is.
@@ -32,8 +32,8 @@ func newProgress(in *input, folder, table string) *progress {
 	return &progress{in: in, name: name, start: now, said: now}
 }
 
-func (p *progress) page(page *paging.Page) {
-	p.records += len(page.Records)
+func (p *progress) page(b *sweep.Batch) {
+	p.records += b.Read
 	p.calls++
 	now := time.Now()
 	if now.Sub(p.said) < progressEvery {
@@ -42,9 +42,9 @@ func (p *progress) page(page *paging.Page) {
 	p.said = now
 	took := now.Sub(p.start)
 	line := fmt.Sprintf("%s: %d records in %d calls, %.2f calls per second", p.name, p.records, p.calls, float64(p.calls)/took.Seconds())
-	if page.Total > p.records {
-		left := time.Duration(float64(took) / float64(p.records) * float64(page.Total-p.records))
-		line += fmt.Sprintf(", %d to go, about %s", page.Total-p.records, left.Round(time.Second))
+	if b.Total > p.records {
+		left := time.Duration(float64(took) / float64(p.records) * float64(b.Total-p.records))
+		line += fmt.Sprintf(", %d to go, about %s", b.Total-p.records, left.Round(time.Second))
 	}
 	p.in.log.Info(line)
 }

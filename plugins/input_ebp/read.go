@@ -16,6 +16,7 @@ import (
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp/paging"
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp/quota"
 	"github.com/benthos-ebp/benthos-ebp/internal/ebp/records"
+	"github.com/benthos-ebp/benthos-ebp/internal/sweep"
 )
 
 // patience is how long the input waits for what passes by itself.
@@ -34,14 +35,15 @@ var defaultPatience = patience{
 	callFor: 15 * time.Minute, callFirst: 5 * time.Second, callLongest: 2 * time.Minute,
 }
 
-// read makes one sweep, or one after the other.
+// read makes one sweep, or one after the other, until ctx ends or everything is read.
 func (in *input) read(ctx context.Context) {
 	for _, table := range in.conf.tables {
 		in.remarkOn(table)
+		in.tell(table)
 	}
+	s := newSchedule(in)
 	for wait := in.patience.signInFirst; ; {
-		started := time.Now()
-		err := in.sweep(ctx, started)
+		err := s.work(ctx)
 		if ctx.Err() != nil {
 			return
 		}
@@ -51,12 +53,9 @@ func (in *input) read(ctx context.Context) {
 			}
 			return
 		}
-		// The next sweep begins when this one is delivered, and not before its time.
-		if in.settled(ctx) != nil {
-			return
-		}
-		next := time.Until(started.Add(in.conf.interval))
-		if err != nil && exitCodeOf(err) == connection.ExitCredentials {
+		// What ended the work would meet every list: nothing else to do but wait.
+		next := in.conf.interval
+		if exitCodeOf(err) == connection.ExitCredentials {
 			next = max(next, wait)
 			in.log.Infof("looking again in %s", next.Round(time.Second))
 			wait = min(2*wait, in.patience.signInLongest)
@@ -67,6 +66,20 @@ func (in *input) read(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// tell says once per list what is promised of its read: aloud where it is less than
+// everything.
+func (in *input) tell(table tableSpec) {
+	promise, everything, err := sweep.Promise(in.job(table, ""))
+	if err != nil {
+		return // the read meets the error again, and says so
+	}
+	say := in.log.Debugf
+	if !everything {
+		say = in.log.Infof
+	}
+	say("%s: %s", strings.TrimSpace(in.conf.op.Resource()+" "+table.table), promise)
 }
 
 func exitCodeOf(err error) int {
@@ -84,48 +97,10 @@ func exitCodeOf(err error) int {
 		}
 	case connection.IsMissingCredentials(err):
 		return connection.ExitCredentials
-	case errors.As(err, &config):
+	case errors.As(err, &config), errors.Is(err, sweep.ErrConfigChanged):
 		return connection.ExitConfig
 	}
 	return connection.ExitIncomplete
-}
-
-// errIncomplete ends a sweep in which something could not be read; what it was is in
-// the log.
-var errIncomplete = errors.New("the read is incomplete")
-
-// sweep reads every table of every dossier once. What cannot be read does not keep the
-// rest from being read, unless it is the sign-in.
-func (in *input) sweep(ctx context.Context, started time.Time) error {
-	folders, err := in.folders(ctx)
-	if err != nil {
-		if ctx.Err() == nil {
-			in.log.Errorf("finding the dossiers to read: %v", err)
-		}
-		return err
-	}
-	incomplete := false
-	for _, folder := range folders {
-		left := &budget{left: in.patience.callFor}
-		for _, table := range in.conf.tables {
-			err := in.readList(ctx, started, folder, table, left)
-			switch {
-			case ctx.Err() != nil:
-				return ctx.Err()
-			case err == nil:
-				continue
-			}
-			in.log.Errorf("%v", err)
-			if endsSweep(err) {
-				return err
-			}
-			incomplete = true
-		}
-	}
-	if incomplete {
-		return errIncomplete
-	}
-	return nil
 }
 
 // endsSweep reports whether an error would meet every other list too.
@@ -135,13 +110,19 @@ func endsSweep(err error) bool {
 	return exitCodeOf(err) == connection.ExitCredentials || errors.As(err, &signIn) || errors.As(err, &refused) && refused.QuotaExhausted() || quota.NoCall(err)
 }
 
-// folders returns the dossiers of a sweep; one empty name where there are none.
-func (in *input) folders(ctx context.Context) ([]string, error) {
+// everyFolder reports whether EBP is asked which dossiers there are.
+func (c *inputConfig) everyFolder() bool {
+	return len(c.folders) == 1 && c.folders[0] == allFolders
+}
+
+// dossiers asks for those of this sign-in, or returns those that are configured; one empty
+// name where there are none.
+func (in *input) dossiers(ctx context.Context) ([]string, error) {
 	op := in.conf.op
 	if !op.HasFolder() {
 		return []string{""}, nil
 	}
-	if len(in.conf.folders) != 1 || in.conf.folders[0] != allFolders {
+	if !in.conf.everyFolder() {
 		return in.conf.folders, nil
 	}
 	folders, ok := op.Folders()
@@ -154,9 +135,9 @@ func (in *input) folders(ctx context.Context) ([]string, error) {
 	}
 	var out []string
 	seen := map[string]bool{} // one that moves while the list is read may come twice
-	left := &budget{left: in.patience.callFor}
+	retry := newRetry(in)
 	for {
-		page, err := in.next(ctx, reader, left)
+		page, err := reader.Next(ctx)
 		if errors.Is(err, io.EOF) {
 			if len(out) == 0 {
 				in.log.Warnf("this sign-in has no dossier of %s", op.Product())
@@ -164,8 +145,17 @@ func (in *input) folders(ctx context.Context) ([]string, error) {
 			return out, nil
 		}
 		if err != nil {
-			return nil, err
+			wait, again := retry.after(err)
+			if !again || ctx.Err() != nil {
+				return nil, err
+			}
+			in.log.Warnf("%v; trying again in %s", err, wait)
+			if err := pause(ctx, wait); err != nil {
+				return nil, err
+			}
+			continue
 		}
+		retry.succeeded()
 		for _, r := range page.Records {
 			if !seen[r.Key] {
 				seen[r.Key] = true
@@ -175,82 +165,35 @@ func (in *input) folders(ctx context.Context) ([]string, error) {
 	}
 }
 
-// readList reads one list to its end.
-func (in *input) readList(ctx context.Context, started time.Time, folder string, table tableSpec, left *budget) error {
-	op := in.conf.op
-	size := in.sizes[table.table]
-	if size == nil {
-		size = paging.NewPageSize(in.conf.pageSize)
-		in.sizes[table.table] = size
-	}
-	reader, err := paging.New(in.client, paging.Spec{
-		Operation: op, Folder: folder, Table: table.table, Columns: table.columns, Parameters: in.conf.parameters,
-		PageSize: size, AllowOffset: in.conf.allowOffset, Warn: in.log.Warnf,
-	})
-	if err != nil {
-		return err
-	}
-	progress := newProgress(in, folder, table.table)
-	in.tell(table, reader)
-	maker := newMaker(in, started, folder, table.table)
-	for {
-		page, err := in.next(ctx, reader, left)
-		if errors.Is(err, io.EOF) {
-			progress.finished()
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if err := maker.prepare(page); err != nil {
-			return err
-		}
-		if err := in.deliver(ctx, &delivery{page: page, maker: maker}); err != nil {
-			return err
-		}
-		in.metrics.records.Incr(int64(len(page.Records)), op.Product(), op.Resource(), maker.table, folder)
-		progress.page(page)
-	}
+// retry decides how often, and when, a call that failed is made again.
+type retry struct {
+	in    *input
+	wait  time.Duration // before the next attempt
+	again int           // attempts of the same call
+	// left is the time that may be spent waiting before any call succeeds: a dossier that
+	// stays broken must not be waited for at each of its tables.
+	left time.Duration
 }
 
-// tell says once per list what is promised of its read: aloud where it is less than
-// everything.
-func (in *input) tell(table tableSpec, reader paging.Reader) {
-	if in.told[table.table] {
-		return
-	}
-	in.told[table.table] = true
-	say := in.log.Debugf
-	if !reader.ByKey() {
-		say = in.log.Infof
-	}
-	say("%s: %s", strings.TrimSpace(in.conf.op.Resource()+" "+table.table), reader.Promise())
+func newRetry(in *input) *retry {
+	return &retry{in: in, wait: in.patience.callFirst, left: in.patience.callFor}
 }
 
-// budget is the time that the reads of one dossier may spend waiting in a sweep before
-// any of its calls succeeds: one that stays broken must not keep the others waiting for
-// each of its tables.
-type budget struct{ left time.Duration }
+func (r *retry) succeeded() { *r = *newRetry(r.in) }
 
-// next returns the next page of a reader. After an error it asks the same page again
-// for as long as that may help.
-func (in *input) next(ctx context.Context, reader paging.Reader, left *budget) (*paging.Page, error) {
-	wait := in.patience.callFirst
-	for again := 0; ; again++ {
-		page, err := reader.Next(ctx)
-		if err == nil {
-			left.left = in.patience.callFor
-		}
-		if err == nil || ctx.Err() != nil || again >= rounds(err) || wait > left.left {
-			return page, err
-		}
-		in.log.Warnf("%v; trying again in %s", err, wait)
-		left.left -= wait
-		if err := pause(ctx, wait); err != nil {
-			return nil, err
-		}
-		wait = min(2*wait, in.patience.callLongest)
+// nextCall begins with another call, within what is left of the time.
+func (r *retry) nextCall() { r.wait, r.again = r.in.patience.callFirst, 0 }
+
+// after says after which time the call that failed is to be made again, if at all.
+func (r *retry) after(err error) (time.Duration, bool) {
+	if r.again >= rounds(err) || r.wait > r.left {
+		return 0, false
 	}
+	wait := r.wait
+	r.again++
+	r.left -= wait
+	r.wait = min(2*r.wait, r.in.patience.callLongest)
+	return wait, true
 }
 
 // rounds says how often a call that failed so may be made again, on top of the client's

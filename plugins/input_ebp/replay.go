@@ -7,16 +7,21 @@ import (
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
-	"github.com/benthos-ebp/benthos-ebp/internal/ebp/paging"
+	"github.com/benthos-ebp/benthos-ebp/internal/sweep"
 )
 
 // delivery is a page on its way through the pipeline. Its messages are made anew for
 // each attempt, so that nothing a processor did to them comes back.
 type delivery struct {
-	page     *paging.Page
+	batch    *sweep.Batch
 	maker    *maker
 	attempts int
+	since    time.Time // when it was handed over first
 }
+
+func (d *delivery) messages() service.MessageBatch { return d.maker.batch(d.batch) }
+
+func (d *delivery) size() int { return len(d.batch.Changes) }
 
 // The waits between two attempts to deliver a page.
 const (
@@ -48,10 +53,12 @@ func (in *input) answered(d *delivery, err error) {
 		in.replay(d, err)
 		return
 	default:
-		in.metrics.rejected.Incr(int64(len(d.page.Records)), in.conf.op.Product(), in.conf.op.Resource())
-		in.log.Errorf("a page of %d records was refused, in whole or in part, and will not be read again (auto_replay_nacks is false): %v", len(d.page.Records), err)
+		in.metrics.rejected.Incr(int64(d.size()), in.conf.op.Product(), in.conf.op.Resource())
+		in.log.Errorf("a page of %d records was refused, in whole or in part, and will not be read again (auto_replay_nacks is false): %v", d.size(), err)
 	}
-	in.done()
+	d.batch.Ack() // before the input may end
+	in.flight.give(d)
+	in.wake()
 }
 
 // replay hands a page to ReadBatch again, after a while that grows.
@@ -59,7 +66,7 @@ func (in *input) replay(d *delivery, err error) {
 	wait := min(replayFirst<<min(d.attempts, 20), replayLongest)
 	d.attempts++
 	in.refused.Add(1)
-	in.log.Debugf("a page of %d records was refused and comes again in %s: %v", len(d.page.Records), wait, err)
+	in.log.Debugf("a page of %d records was refused and comes again in %s: %v", d.size(), wait, err)
 	go func() {
 		if pause(in.reading, wait) != nil {
 			return
@@ -69,14 +76,4 @@ func (in *input) replay(d *delivery, err error) {
 		case <-in.reading.Done():
 		}
 	}()
-}
-
-// done counts a page as answered for.
-func (in *input) done() {
-	if in.unacked.Add(-1) == 0 {
-		select {
-		case in.acked <- struct{}{}:
-		default:
-		}
-	}
 }
