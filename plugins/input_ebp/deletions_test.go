@@ -16,7 +16,10 @@ func TestMoreDeletionsThanTheLimitNeedAPerson(t *testing.T) {
 	}{
 		{"10%", 100, 1000, false},
 		{"10%", 101, 1000, true},
-		{"10%", 20, 20, false}, // the whole of a small table
+		{"10%", 20, 21, false},
+		{"10%", 20, 20, true}, // the whole of a small table
+		{"10%", 1, 1, false},
+		{"100%", 20, 20, false},
 		{"10%", 21, 21, true},
 		{"10%", 21, 209, true},
 		{"10%", 21, 210, false},
