@@ -231,6 +231,11 @@ func ResetCursor(ctx context.Context, store state.Store, name, folder string) (n
 			return err
 		}
 		n++
+		if folder == "" {
+			if err := dropRun(ctx, store, parts[0], parts[1]); err != nil {
+				return err
+			}
+		}
 		return dropWindows(ctx, store, unit)
 	})
 	return n, err
@@ -262,8 +267,9 @@ func dropWindows(ctx context.Context, store state.Store, unit string) error {
 }
 
 // RewindCursor has the next sweep of an incremental cursor read everything modified since
-// a date, which is EBP's own, without zone. A sweep under way is given up. A list that
-// reads from before that date anyway is left as it is. It returns how many lists go back.
+// a date, which is EBP's own, without zone. A sweep under way is given up, and versions
+// that were delivered are delivered again. It never moves a list forwards: one that reads
+// from before that date goes on doing so. It returns how many lists it changed.
 // ErrNoCursor, ErrInUse.
 func RewindCursor(ctx context.Context, store state.Store, name, folder string, to Stamp) (n int, err error) {
 	err = change(ctx, store, name, folder, func(key string, _ [4]string, rec *record, v state.Version, err error) error {
@@ -273,11 +279,14 @@ func RewindCursor(ctx context.Context, store state.Store, name, folder string, t
 		case rec.Config.Mode != Incremental:
 			return fmt.Errorf("cursor %s is of mode %s, which has no date to go back to: reset it instead", name, rec.Config.Mode)
 		}
-		if !(Floor{At: to}).lower(rec.Bounds.Floor) {
+		back := (Floor{At: to}).lower(rec.Bounds.Floor)
+		if !back && rec.Current == nil && rec.Window.Chunks == 0 && len(rec.Window.Tail) == 0 {
 			return nil
 		}
+		if back {
+			rec.Bounds = Bounds{Floor: Floor{At: to}}
+		}
 		rec.Current = nil
-		rec.Bounds = Bounds{Floor: Floor{At: to}}
 		dropped := rec.Window
 		rec.Window = window{}
 		rec.Sweeps++ // a sweep under way had that number, and its chunks go by it

@@ -29,17 +29,11 @@ func (l *List) begin(ctx context.Context) error {
 		l.built = builder{}
 		return l.open(l.spec(rec.Bounds.Floor, nil))
 	}
-	if rec.Sweeps == 0 && l.job.Start != (Start{}) {
-		floor, err := l.startFloor(ctx)
-		if err != nil {
-			return err
-		}
-		changed := *rec
-		changed.Bounds.Floor = floor
-		rec = &changed
-		l.mu.Lock()
-		l.rec = rec
-		l.mu.Unlock()
+	if l.job.Start != (Start{}) && rec.Last == nil && rec.Bounds.Floor.IsZero() {
+		return l.start(ctx, rec)
+	}
+	if l.keeper != nil && !l.keeper.clean() {
+		return ErrPending // see start
 	}
 	if err := l.remember(ctx, rec); err != nil {
 		return err
@@ -65,7 +59,8 @@ func (l *List) nextKind(rec *record, now time.Time) kind {
 	case Full:
 		return kindFull
 	}
-	if l.job.ReconcileEvery > 0 && rec.Last != nil && !now.Before(rec.Reconciled.Add(l.job.ReconcileEvery)) {
+	if l.job.ReconcileEvery > 0 && rec.Last != nil && (rec.Reconciled.After(now) || !now.Before(rec.Reconciled.Add(l.job.ReconcileEvery))) {
+		// One that lies in the future was noted by a clock that was wrong.
 		return kindReconcile
 	}
 	return kindIncremental
@@ -249,22 +244,32 @@ func (l *List) last(ctx context.Context, spec paging.Spec, column string, total 
 	return r, nil
 }
 
-// startFloor is where a new cursor begins.
+// start fixes where a new cursor begins, and has that stored before anything is read: what
+// is modified from then on must not be passed over by a process that begins later.
+func (l *List) start(ctx context.Context, rec *record) error {
+	floor, err := l.startFloor(ctx)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	changed := *rec
+	changed.Bounds.Floor = floor
+	l.store(&changed, step{sweep: rec.Sweeps})
+	return ErrPending
+}
+
 func (l *List) startFloor(ctx context.Context) (Floor, error) {
 	if !l.job.Start.Now {
 		return Floor{At: l.job.Start.At}, nil
 	}
 	limit := StampAt(time.Now(), l.job.Zone)
-	spec := l.spec(Floor{}, nil)
-	spec.Where = filter.And(spec.Where, filter.Compare(spec.Operation.ModifiedColumn, filter.LowerOrEqual, filter.Date, limit.String()))
-	found, err := l.last(ctx, spec, spec.Operation.ModifiedColumn, -1)
+	d, err := l.greatest(ctx, l.spec(Floor{}, nil), Floor{}, -1, limit)
 	if err != nil {
 		return Floor{}, err
 	}
-	if found != nil {
-		if d, ok := ParseStamp(found.Modified); ok {
-			return Floor{At: d.add(-l.job.Lookback)}, nil
-		}
+	if d.IsZero() {
+		return Floor{At: limit.add(-certainlyOld - l.job.Lookback)}, nil
 	}
-	return Floor{At: limit.add(-certainlyOld - l.job.Lookback)}, nil
+	return Floor{At: d.add(-l.job.Lookback)}, nil
 }

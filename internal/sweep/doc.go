@@ -12,8 +12,8 @@
 // What is assumed of EBP, and nothing else:
 //
 //	(A) All dates come from one clock, and a version becomes visible less than lookback
-//	    after the moment that its date names. Whatever zone the clock is in and however
-//	    wrong it is, it only ever runs forwards.
+//	    after the moment that its date names. Whatever zone the clock is in and
+//	    whatever it is wrong by, short of a day, it only ever runs forwards.
 //
 // A version is what a row holds between two changes. Let one have the date D and become
 // visible at T; let clock(T) be what EBP's clock then shows. (A) says

@@ -48,6 +48,7 @@ type keeper struct {
 	trouble error
 	taken   error
 	closed  bool
+	tried   []byte // the last value whose put failed; the writing goroutine's own
 	stop    context.CancelFunc
 	idle    chan struct{} // closed when the goroutine ends
 }
@@ -244,15 +245,21 @@ func (k *keeper) storeChunk(ctx context.Context, c *chunk) error {
 func (k *keeper) replace(ctx context.Context, key string, value []byte, version state.Version) (state.Version, error) {
 	stored, err := k.store.Put(ctx, key, value, version)
 	if err == nil {
+		k.tried = nil
 		return stored, nil
 	}
 	now, getErr := k.store.Get(ctx, key)
+	if getErr == nil && now.Version == version+1 && k.tried != nil && bytes.Equal(now.Value, k.tried) {
+		// An earlier put was done after all, and more has come since.
+		return k.replace(ctx, key, value, now.Version)
+	}
 	switch {
 	case getErr == nil && now.Version == version+1 && bytes.Equal(now.Value, value):
 		return now.Version, nil
 	case getErr == nil && now.Version != version, errors.Is(getErr, state.ErrNotFound) && version != 0:
 		return 0, fmt.Errorf("%w: %s was written by somebody else", ErrTaken, key)
 	}
+	k.tried = value
 	return 0, fmt.Errorf("writing the cursor: %w", err)
 }
 

@@ -120,7 +120,7 @@ func Open(ctx context.Context, job Job) (*List, error) {
 		return nil, fmt.Errorf("%s keeps no digests of records, which comparing needs: use a state that is a directory (file:) or Postgres", job.Store)
 	}
 	if l.digests, err = d.Digests(ctx, fresh.unit()); err != nil {
-		return nil, err
+		return nil, stateError("opening the digests of the cursor "+job.Cursor, err)
 	}
 	if forget {
 		if err := l.digests.Drop(ctx); err != nil {
@@ -139,7 +139,7 @@ func load(ctx context.Context, store state.Store, want *record) (*record, state.
 		return nil, 0, nil
 	}
 	if err != nil {
-		return nil, 0, fmt.Errorf("reading the cursor %s: %w", want.Cursor, err)
+		return nil, 0, stateError("reading the cursor "+want.Cursor, err)
 	}
 	rec, err := decode(stored.Value)
 	if err == nil {
@@ -200,22 +200,6 @@ func (l *List) what() string {
 // Take takes a dossier of a cursor for this process, or returns nil where another has it.
 func Take(ctx context.Context, store state.Store, cursor, profile, folder string) (state.Lease, error) {
 	return store.TryLease(ctx, leaseName(cursor, profile, folder))
-}
-
-// RunOf returns the run to which the last sweep of a list belonged, zero if there was none,
-// and whether it was complete.
-func RunOf(ctx context.Context, job Job) (run time.Time, complete bool, err error) {
-	want := &record{Cursor: job.Cursor, Profile: job.Profile, Folder: job.Spec.Folder, List: job.list()}
-	rec, _, err := load(ctx, job.Store, want)
-	switch {
-	case err != nil || rec == nil:
-		return time.Time{}, false, err
-	case rec.Current != nil:
-		return rec.Current.Run, false, nil
-	case rec.Last != nil:
-		return rec.Last.Run, true, nil
-	}
-	return time.Time{}, false, nil
 }
 
 // Last returns the run, the start and the end of the last complete sweep, zero before it.

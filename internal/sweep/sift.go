@@ -22,6 +22,9 @@ func (l *List) sift(ctx context.Context, page *paging.Page, m *mark) ([]Change, 
 	for i := range page.Records {
 		r := &page.Records[i]
 		kind, deliver := Upsert, true
+		if _, known := ParseStamp(r.Modified); l.cur.Kind == kindIncremental && r.Modified != "" && !known {
+			return nil, fmt.Errorf("reading %s: record %s has the %s %q, which is not written as EBP writes dates: what was modified cannot be told (mode: changes can)", l.what(), r.Key, l.job.Spec.Operation.ModifiedColumn, r.Modified)
+		}
 		if l.cur.Kind == kindIncremental && (!l.floor.below(effective(r)) || l.recognised(r, m)) {
 			deliver = false
 		}
@@ -38,7 +41,7 @@ func (l *List) sift(ctx context.Context, page *paging.Page, m *mark) ([]Change, 
 				kind = Insert
 			case l.cur.Kind == kindChanges:
 				kind = Update
-			case l.cur.Kind == kindReconcile && stored[i] == state.Digest{} && l.silent():
+			case l.cur.Kind == kindReconcile && stored[i] == state.Digest{} && l.silent() && !l.floor.below(effective(r)):
 				deliver = false
 			}
 			m.step.seen = append(m.step.seen, entry)
@@ -49,7 +52,7 @@ func (l *List) sift(ctx context.Context, page *paging.Page, m *mark) ([]Change, 
 	}
 	if len(first) > 0 {
 		if err := l.digests.Save(ctx, l.sweep-1, first); err != nil {
-			return nil, fmt.Errorf("keeping what is about to be delivered: %w", err)
+			return nil, stateError("keeping what is about to be delivered", err)
 		}
 	}
 	return out, nil
@@ -105,7 +108,11 @@ func (l *List) lookUp(ctx context.Context, page *paging.Page) ([]state.Digest, e
 			return nil, fmt.Errorf("reading %s: a record has no key, so that it cannot be compared with what was read before", l.what())
 		}
 	}
-	return l.digests.Lookup(ctx, keys)
+	stored, err := l.digests.Lookup(ctx, keys)
+	if err != nil {
+		return nil, stateError("comparing with what was read before", err)
+	}
+	return stored, nil
 }
 
 // deletionPage is how many deletions make a batch.
@@ -127,7 +134,7 @@ func (l *List) deletions(ctx context.Context) (*Batch, error) {
 	}
 	gone, err := l.digests.Unseen(ctx, l.sweep, l.after, deletionPage)
 	if err != nil {
-		return nil, err
+		return nil, stateError("looking for what is gone", err)
 	}
 	if len(gone) == 0 {
 		l.phase = marking
@@ -148,8 +155,11 @@ func (l *List) deletions(ctx context.Context) (*Batch, error) {
 // guard refuses to believe that very many records are gone.
 func (l *List) guard(ctx context.Context) error {
 	gone, known, err := l.digests.Count(ctx, l.sweep)
-	if err != nil || gone == 0 {
-		return err
+	if err != nil {
+		return stateError("looking for what is gone", err)
+	}
+	if gone == 0 {
+		return nil
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

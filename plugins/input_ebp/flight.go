@@ -59,6 +59,18 @@ func (f *flight) deliveries() int {
 	return len(f.out)
 }
 
+// has reports whether anything of a dossier is in flight.
+func (f *flight) has(of *dossier) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for d := range f.out {
+		if d.run.dossier == of {
+			return true
+		}
+	}
+	return false
+}
+
 // oldest is for how long the oldest delivery has been waiting for its answer.
 func (f *flight) oldest() time.Duration {
 	f.mu.Lock()

@@ -135,10 +135,12 @@ func (in *input) signIn(ctx context.Context) error {
 
 // openStore opens the state for the cursors.
 func (in *input) openStore() (err error) {
-	if in.cursor == "" || in.store != nil {
+	if in.cursor == "" {
 		return nil
 	}
-	in.store, in.giveBack, err = in.conf.connection.Cursors(in.client)
+	if in.store == nil {
+		in.store, in.giveBack, err = in.conf.connection.Cursors(in.client)
+	}
 	if err != nil {
 		return &connection.ConfigError{Err: err}
 	}
@@ -215,8 +217,16 @@ func (in *input) ReadBatch(ctx context.Context) (service.MessageBatch, service.A
 		select {
 		case d := <-in.replays:
 			in.refused.Add(-1)
+			if d.run.left.Load() {
+				in.drop(d)
+				break
+			}
 			return d.messages(), in.ack(d), nil
 		case d, ok := <-next:
+			if ok && d.run.left.Load() {
+				in.drop(d)
+				break
+			}
 			if ok {
 				return d.messages(), in.ack(d), nil
 			}

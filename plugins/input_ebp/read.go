@@ -218,6 +218,9 @@ func rounds(err error) int {
 		}
 		return 0
 	}
+	if errors.Is(err, sweep.ErrState) && !errors.Is(err, sweep.ErrCursor) && !isUnusable(err) {
+		return lasting
+	}
 	var network *ebp.NetworkError
 	var notCounted *quota.NotCountedError
 	switch {

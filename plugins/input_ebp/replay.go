@@ -15,6 +15,7 @@ import (
 type delivery struct {
 	batch    *sweep.Batch
 	maker    *maker
+	run      *listRun
 	attempts int
 	since    time.Time // when it was handed over first
 }
@@ -49,6 +50,9 @@ func (in *input) ack(d *delivery) service.AckFunc {
 func (in *input) answered(d *delivery, err error) {
 	switch {
 	case err == nil:
+	case d.run.left.Load():
+		in.drop(d)
+		return
 	case in.conf.replay:
 		in.replay(d, err)
 		return
@@ -57,6 +61,13 @@ func (in *input) answered(d *delivery, err error) {
 		in.log.Errorf("a page of %d records was refused, in whole or in part, and will not be read again (auto_replay_nacks is false): %v", d.size(), err)
 	}
 	d.batch.Ack() // before the input may end
+	in.flight.give(d)
+	in.wake()
+}
+
+// drop gives up a page whose list this process does not read any more: whoever reads it
+// now delivers it again, maybe in a newer version, which this one must not overwrite.
+func (in *input) drop(d *delivery) {
 	in.flight.give(d)
 	in.wake()
 }

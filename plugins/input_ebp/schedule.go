@@ -70,7 +70,7 @@ func (s *schedule) work(ctx context.Context) error {
 		}
 		s.wakeUp()
 		if s.in.conf.interval == 0 && s.finished() {
-			return s.failed
+			return s.over(ctx)
 		}
 		if s.ready(time.Now()) != nil {
 			continue
@@ -137,33 +137,36 @@ func (s *schedule) list(ctx context.Context) error {
 	return nil
 }
 
-// rejoin finds out whether the last run of a full read was interrupted, to go on with it:
+// rejoin goes on with a full read that was interrupted, or that another process has begun:
 // what it has read to the end is not read again.
 func (s *schedule) rejoin(ctx context.Context) error {
-	if s.in.conf.mode != string(sweep.Full) || s.in.cursor == "" || s.in.conf.interval > 0 {
+	if !s.runs() {
 		return nil
 	}
-	var runs []time.Time
-	var interrupted bool
-	for _, d := range s.dossiers {
-		for _, table := range s.in.conf.tables {
-			at, complete, err := sweep.RunOf(ctx, s.in.job(table, d.id))
-			if err != nil {
-				return nil //nolint:nilerr // the visit meets it again, and says which list it is of
-			}
-			interrupted = interrupted || !complete && !at.IsZero()
-			runs = append(runs, at)
-		}
+	run, joined, err := sweep.JoinRun(ctx, s.in.store, s.in.cursor, s.in.conf.connection.Profile, s.run)
+	if err != nil {
+		return err
 	}
-	last := slices.MaxFunc(append(runs, time.Time{}), time.Time.Compare)
-	for _, at := range runs {
-		interrupted = interrupted || !at.IsZero() && at.Before(last)
-	}
-	if interrupted {
-		s.in.log.Infof("going on with the read that began at %s", last.Local().Format(time.DateTime))
-		s.run = last
+	if joined {
+		s.in.log.Infof("going on with the read that began at %s", run.Local().Format(time.DateTime))
+		s.run = run
 	}
 	return nil
+}
+
+// runs reports whether what is read belongs to a run that the state knows.
+func (s *schedule) runs() bool {
+	return s.in.conf.mode == string(sweep.Full) && s.in.cursor != "" && s.in.conf.interval == 0
+}
+
+// over ends the run: the next one reads everything again, also what could not be read.
+func (s *schedule) over(ctx context.Context) error {
+	if s.runs() {
+		if err := sweep.EndRun(ctx, s.in.store, s.in.cursor, s.in.conf.connection.Profile, s.run); err != nil {
+			s.in.log.Warnf("%v", err)
+		}
+	}
+	return s.failed
 }
 
 // begin begins the visits that are due.
@@ -174,6 +177,10 @@ func (s *schedule) begin(ctx context.Context) {
 			return
 		}
 		if d.visit != nil || d.done || d.due.After(now) {
+			continue
+		}
+		if s.in.flight.has(d) { // of a visit that was cut short; newer records must not overtake them
+			d.due = now.Add(lookAgain)
 			continue
 		}
 		v, err := s.in.visit(ctx, s, d)

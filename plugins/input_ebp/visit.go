@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/benthos-ebp/benthos-ebp/internal/connection"
@@ -22,6 +23,7 @@ type visit struct {
 	dossier  *dossier
 	lease    state.Lease // nil without a cursor
 	left     []tableSpec // not begun
+	opening  string      // the table that was tried last
 	reading  *listRun
 	waits    []*listRun // read to their end and not acknowledged to it
 	retry    *retry
@@ -34,10 +36,12 @@ type visit struct {
 // listRun is one sweep of a list.
 type listRun struct {
 	*sweep.List
+	dossier  *dossier
 	table    tableSpec
 	maker    *maker
 	progress *progress
-	broken   bool // it failed, and only its acknowledgements are waited for
+	broken   bool        // it failed, and only its acknowledgements are waited for
+	left     atomic.Bool // before its acknowledgements had come: they do not count any more
 }
 
 // visit takes a dossier. It returns nil where another process has it.
@@ -79,6 +83,9 @@ func (v *visit) step(ctx context.Context) (over bool, err error) {
 	if v.reading != nil {
 		return false, v.stepList(ctx, v.reading)
 	}
+	if len(v.left) > 0 {
+		return false, nil // it is tried again
+	}
 	if len(v.waits) == 0 {
 		return true, nil
 	}
@@ -104,12 +111,20 @@ func (v *visit) next(ctx context.Context) error {
 	for len(v.left) > 0 && v.reading == nil {
 		table := v.left[0]
 		v.left = v.left[1:]
-		v.retry.nextCall()
+		if v.opening != table.table {
+			v.retry.nextCall()
+			v.opening = table.table
+		}
 		l, err := sweep.Open(ctx, v.in.job(table, v.dossier.id))
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err != nil:
+			if wait, again := v.retry.after(err); again {
+				v.in.log.Warnf("%v; trying again in %s", err, wait)
+				v.left, v.readyAt = append([]tableSpec{table}, v.left...), time.Now().Add(wait)
+				return nil
+			}
 			v.fail(err)
 			if errors.Is(err, sweep.ErrConfigChanged) {
 				return err // it was made for another pipeline, and so were the others
@@ -123,7 +138,7 @@ func (v *visit) next(ctx context.Context) error {
 			v.in.shut(ctx, l)
 			continue
 		}
-		v.reading = &listRun{List: l, table: table, progress: newProgress(v.in, v.dossier.id, table.table)}
+		v.reading = &listRun{List: l, dossier: v.dossier, table: table, progress: newProgress(v.in, v.dossier.id, table.table)}
 	}
 	if v.reading == nil && len(v.waits) == 0 && v.in.conf.interval > 0 && v.due.IsZero() {
 		v.later(v.in.conf.interval)
@@ -139,7 +154,8 @@ func (v *visit) dueAgain(l *sweep.List) time.Time {
 		return time.Time{}
 	}
 	if interval := v.in.conf.interval; interval > 0 {
-		if due := started.Add(interval); due.After(time.Now()) {
+		// A start in the future was noted by a clock that was wrong.
+		if due := started.Add(interval); due.After(time.Now()) && !started.After(time.Now()) {
 			return due
 		}
 		return time.Time{}
@@ -189,7 +205,9 @@ func (v *visit) stepList(ctx context.Context, l *listRun) error {
 		if l.Read() {
 			v.read(l)
 		} else {
-			v.in.sayAgain(err)
+			if err != sweep.ErrPending { //nolint:errorlint // with a reason that a person should know
+				v.in.sayAgain(err)
+			}
 			v.wait()
 		}
 		return nil
@@ -224,7 +242,7 @@ func (v *visit) hand(ctx context.Context, l *listRun, b *sweep.Batch) error {
 		l.maker = newMaker(in, b.Started, v.dossier.id, l.table.table)
 	}
 	l.maker.prepare(b)
-	if err := in.deliver(ctx, &delivery{batch: b, maker: l.maker}); err != nil {
+	if err := in.deliver(ctx, &delivery{batch: b, maker: l.maker, run: l}); err != nil {
 		return err
 	}
 	if b.End == nil {
@@ -269,6 +287,9 @@ func (v *visit) close(ctx context.Context, l *listRun) {
 		v.reading = nil
 	}
 	v.waits = slices.DeleteFunc(v.waits, func(o *listRun) bool { return o == l })
+	if !l.Settled() {
+		l.left.Store(true)
+	}
 	v.in.shut(ctx, l.List)
 }
 
